@@ -1,0 +1,91 @@
+//! One AdamW step as one pass over memory on Flex; composed elsewhere.
+//!
+//! Source: Loshchilov, Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2, with the learning rate as the schedule
+//! multiplier of the decay, as PyTorch has it.
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Tensor};
+use rayon::prelude::*;
+
+use super::flex::{contiguous, values};
+
+/// Numbers of one step.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamWStep {
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the moments.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Number of this step, from 1; corrects the bias of the moments.
+    pub step: u64,
+    /// The gradient is multiplied by this first: the clip factor.
+    pub gradient_scale: f64,
+}
+
+impl AdamWStep {
+    /// `1 - βᵗ` of both moments.
+    fn corrections(&self) -> [f64; 2] {
+        self.betas.map(|beta| 1.0 - beta.powf(self.step as f64))
+    }
+}
+
+/// The parameter and its moments after one step. None of the tensors may track gradients.
+pub fn adamw<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+    step: &AdamWStep,
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let f32_everywhere = parameter.dtype() == DType::F32 && gradient.dtype() == DType::F32;
+    if f32_everywhere && parameter.device() == burn::prelude::Device::flex() {
+        return on_flex(parameter, gradient, moments, step);
+    }
+    let [first, second] = moments;
+    let [c1, c2] = step.corrections();
+    let gradient = gradient.mul_scalar(step.gradient_scale);
+    let first = first.mul_scalar(step.betas[0]) + gradient.clone().mul_scalar(1.0 - step.betas[0]);
+    let second = second.mul_scalar(step.betas[1]) + gradient.square().mul_scalar(1.0 - step.betas[1]);
+    let direction = first.clone().div_scalar(c1) / (second.clone().div_scalar(c2).sqrt() + step.eps);
+    let decayed = parameter.mul_scalar(1.0 - step.learning_rate * step.weight_decay);
+    (decayed - direction.mul_scalar(step.learning_rate), [first, second])
+}
+
+fn on_flex<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+    step: &AdamWStep,
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    /// Values that one thread takes at a time.
+    const CHUNK: usize = 16_384;
+    let primitive = |tensor: Tensor<D>| -> FlexTensor {
+        contiguous(tensor.try_into_primitive::<Flex>().expect("the device was checked"))
+    };
+    let (mut p, g) = (primitive(parameter), primitive(gradient));
+    let [mut m, mut v] = moments.map(primitive);
+    let [b1, b2] = step.betas.map(|beta| beta as f32);
+    let [c1, c2] = step.corrections().map(|c| c as f32);
+    let (lr, eps, scale) = (step.learning_rate as f32, step.eps as f32, step.gradient_scale as f32);
+    let decay = (1.0 - step.learning_rate * step.weight_decay) as f32;
+    // In place whenever this step is the only owner of the buffers, as the training loop sees to.
+    p.storage_mut::<f32>()
+        .par_chunks_mut(CHUNK)
+        .zip(m.storage_mut::<f32>().par_chunks_mut(CHUNK))
+        .zip(v.storage_mut::<f32>().par_chunks_mut(CHUNK))
+        .zip(values(&g).par_chunks(CHUNK))
+        .for_each(|(((p, m), v), g)| {
+            for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                let g = g * scale;
+                *m = b1 * *m + (1.0 - b1) * g;
+                *v = b2 * *v + (1.0 - b2) * g * g;
+                *p = *p * decay - lr * (*m / c1) / ((*v / c2).sqrt() + eps);
+            }
+        });
+    let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
+    (tensor(p), [tensor(m), tensor(v)])
+}

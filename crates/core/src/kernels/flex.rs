@@ -1,0 +1,190 @@
+//! The Flex implementations together, and what they share: slices of tensors, chunks of fixed size.
+//!
+//! Work is cut into chunks of [`CHUNK_ROWS`] rows whatever the number of threads, and partial sums are added in the order of the chunks,
+//! so results have the same bits on any number of threads.
+
+use burn::backend::Flex;
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{Bytes, DType, Shape};
+
+use super::{
+    ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, layer_norm, linear, rms_norm, rope,
+};
+
+/// Rows in one unit of parallel work.
+pub(super) const CHUNK_ROWS: usize = 16;
+
+/// A contiguous f32 tensor of `values`.
+pub(super) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+}
+
+/// The tensor itself when it is contiguous, else a copy.
+pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    // `to_contiguous` takes a reference and would add an owner of the buffer, and with it a copy on the next write.
+    if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
+}
+
+/// The values of a contiguous f32 tensor.
+pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice::<f32>().expect("made contiguous and checked to be f32")
+}
+
+/// Whether the fast paths apply: they are for f32 alone.
+pub(super) fn all_f32(tensors: &[&FlexTensor]) -> bool {
+    tensors.iter().all(|t| t.dtype() == DType::F32)
+}
+
+/// Product of all axes but the last, and the last.
+pub(super) fn rows_and_width(tensor: &FlexTensor) -> (usize, usize) {
+    let shape = tensor.layout().shape();
+    let width = shape[shape.num_dims() - 1];
+    (shape.num_elements() / width.max(1), width)
+}
+
+/// Sums vectors of one length in the order given.
+pub(super) fn add_in_order(parts: Vec<Vec<f32>>, width: usize) -> Vec<f32> {
+    let mut total = vec![0.0; width];
+    for part in parts {
+        total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+    }
+    total
+}
+
+impl Kernels for Flex {
+    fn linear_forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+        if !all_f32(&[&x, &weight]) {
+            return linear::composed::forward::<Self>(x, weight, bias);
+        }
+        linear::flex::forward(x, weight, bias)
+    }
+
+    fn linear_backward_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&weight, &grad]) {
+            return linear::composed::backward_x::<Self>(weight, grad);
+        }
+        linear::flex::backward_x(weight, grad)
+    }
+
+    fn linear_backward_weight(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&x, &grad]) {
+            return linear::composed::backward_weight::<Self>(x, grad);
+        }
+        linear::flex::backward_weight(x, grad)
+    }
+
+    fn linear_backward_bias(grad: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&grad]) {
+            return linear::composed::backward_bias::<Self>(grad);
+        }
+        linear::flex::backward_bias(grad)
+    }
+
+    fn rms_norm_forward(x: FlexTensor, gamma: FlexTensor, eps: f64) -> (FlexTensor, FlexTensor) {
+        if !all_f32(&[&x, &gamma]) {
+            return rms_norm::composed::forward::<Self>(x, gamma, eps);
+        }
+        rms_norm::flex::forward(x, gamma, eps)
+    }
+
+    fn rms_norm_backward(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        rstd: FlexTensor,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        if !all_f32(&[&x, &gamma, &grad]) {
+            return rms_norm::composed::backward::<Self>(x, gamma, rstd, grad);
+        }
+        rms_norm::flex::backward(x, gamma, rstd, grad)
+    }
+
+    fn layer_norm_forward(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        eps: f64,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !all_f32(&[&x, &gamma, &beta]) {
+            return layer_norm::composed::forward::<Self>(x, gamma, beta, eps);
+        }
+        layer_norm::flex::forward(x, gamma, beta, eps)
+    }
+
+    fn layer_norm_backward(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        mean: FlexTensor,
+        rstd: FlexTensor,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !all_f32(&[&x, &gamma, &grad]) {
+            return layer_norm::composed::backward::<Self>(x, gamma, mean, rstd, grad);
+        }
+        layer_norm::flex::backward(x, gamma, mean, rstd, grad)
+    }
+
+    fn cross_entropy_forward(
+        logits: FlexTensor,
+        targets: FlexTensor,
+        want_gradient: bool,
+    ) -> (FlexTensor, Option<FlexTensor>) {
+        if !all_f32(&[&logits]) {
+            return cross_entropy::composed::forward::<Self>(logits, targets, want_gradient);
+        }
+        cross_entropy::flex::forward(logits, targets, want_gradient)
+    }
+
+    fn cross_entropy_backward(softmax_minus_one_hot: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&softmax_minus_one_hot, &grad]) {
+            return cross_entropy::composed::backward::<Self>(softmax_minus_one_hot, grad);
+        }
+        cross_entropy::flex::backward(softmax_minus_one_hot, grad)
+    }
+
+    fn attention_forward(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        options: AttentionOptions,
+    ) -> (FlexTensor, FlexTensor) {
+        if !all_f32(&[&q, &k, &v]) {
+            return attention::composed::forward::<Self>(q, k, v, options);
+        }
+        attention::flex::forward(q, k, v, options)
+    }
+
+    fn attention_backward(
+        qkv: [FlexTensor; 3],
+        out: FlexTensor,
+        log_sums: FlexTensor,
+        grad: FlexTensor,
+        options: AttentionOptions,
+    ) -> [FlexTensor; 3] {
+        if !all_f32(&[&qkv[0], &grad]) {
+            return attention::composed::backward::<Self>(qkv, out, grad, options);
+        }
+        attention::flex::backward(qkv, out, log_sums, grad, options)
+    }
+
+    fn rotate_half_forward(x: FlexTensor, cos: FlexTensor, sin: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&x, &cos, &sin]) {
+            return rope::composed::forward::<Self>(x, cos, sin);
+        }
+        rope::flex::forward(x, cos, sin)
+    }
+
+    fn activation_forward(x: FlexTensor, kind: ActivationKind) -> FlexTensor {
+        if !all_f32(&[&x]) {
+            return activation::composed::forward::<Self>(x, kind);
+        }
+        activation::flex::forward(x, kind)
+    }
+
+    fn activation_backward(x: FlexTensor, grad: FlexTensor, kind: ActivationKind) -> FlexTensor {
+        if !all_f32(&[&x, &grad]) {
+            return activation::composed::backward::<Self>(x, grad, kind);
+        }
+        activation::flex::backward(x, grad, kind)
+    }
+}

@@ -1,0 +1,57 @@
+//! Token embedding: one vector for each token id, used again as the output head where the head is tied.
+//!
+//! Source: Press, Wolf 2017, "Using the Output Embedding to Improve Language Models" (tying).
+
+use burn::module::Param;
+use burn::prelude::*;
+
+use super::Initializer;
+use crate::kernels::linear;
+
+/// Sizes of a [`TokenEmbedding`].
+#[derive(Clone, Copy, Debug)]
+pub struct TokenEmbeddingConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Width of a vector.
+    pub d_model: usize,
+    /// Standard deviation of the initial vectors.
+    pub std: f64,
+}
+
+/// The layer of the [module documentation](self).
+#[derive(Module, Debug)]
+pub struct TokenEmbedding {
+    /// `[vocab_size, d_model]`.
+    pub weight: Param<Tensor<2>>,
+}
+
+impl TokenEmbeddingConfig {
+    /// Makes the vectors on `device`.
+    pub fn init(&self, init: &mut Initializer, device: &Device) -> TokenEmbedding {
+        TokenEmbedding { weight: init.normal([self.vocab_size, self.d_model], self.std, device) }
+    }
+}
+
+impl TokenEmbedding {
+    /// Looks the vectors up.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`, below `vocab_size`
+    /// - output: `[batch, seq, d_model]`
+    pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let [batch, seq] = ids.dims();
+        let weight = self.weight.val();
+        let d_model = weight.dims()[1];
+        weight.select(0, ids.reshape([batch * seq])).reshape([batch, seq, d_model])
+    }
+
+    /// Logits of the tied head: `hidden · weightᵀ`.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[rows, d_model]`
+    /// - output: `[rows, vocab_size]`
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        linear(hidden, self.weight.val(), None)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the layers of one forward pass share, and what tells one pass from another.
+
+use burn::prelude::*;
+use burn::tensor::DType;
+
+use super::{DropoutKey, KvCache, Positions, Rope};
+
+/// One forward pass: positions, padding, cache, dropout.
+///
+/// Rows are padded on the left, so that the newest token of every row stands in the last column.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    positions: Positions,
+    padding: Vec<usize>,
+    window: Option<usize>,
+    rotary: Option<[Tensor<3>; 2]>,
+    dropout: Option<DropoutKey>,
+    cache: Option<&'a mut KvCache>,
+    /// Made once for all layers; `None` until a layer needs it.
+    hidden: Option<Tensor<4, Bool>>,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass over whole rows of `seq` tokens without padding.
+    pub fn new(seq: usize) -> Self {
+        Self::build(0, seq, vec![0], None)
+    }
+
+    /// A pass over whole rows of `seq` columns, of which the first `padding[row]` are padding.
+    pub fn padded(seq: usize, padding: Vec<usize>) -> Self {
+        Self::build(0, seq, padding, None)
+    }
+
+    /// A pass over the next `seq` columns of the rows that `cache` holds. Moves the cache on.
+    pub fn cached(seq: usize, cache: &'a mut KvCache) -> Self {
+        Self::build(cache.columns(), seq, cache.padding().to_vec(), Some(cache))
+    }
+
+    fn build(start: usize, seq: usize, padding: Vec<usize>, cache: Option<&'a mut KvCache>) -> Self {
+        let positions = Positions::new(start, seq, &padding);
+        Self { positions, padding, window: None, rotary: None, dropout: None, cache, hidden: None }
+    }
+
+    /// Drops values by the masks of `key`.
+    #[must_use]
+    pub fn with_dropout(mut self, key: Option<DropoutKey>) -> Self {
+        self.dropout = key;
+        self
+    }
+
+    /// Computes the rotation of this pass's positions once for all layers.
+    pub fn set_rope(&mut self, rope: &Rope, device: &Device, dtype: DType) {
+        self.rotary = Some(rope.tables(&self.positions, device, dtype));
+    }
+
+    /// Positions of this pass.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Drops values of `x` with probability `p` when this pass is for training.
+    pub fn dropout<const D: usize>(&self, x: Tensor<D>, p: f64, layer: usize, place: u64) -> Tensor<D> {
+        match self.dropout {
+            Some(key) => key.apply(x, p, layer, place),
+            None => x,
+        }
+    }
+
+    /// Tells the cache that every layer has stored this pass's keys and values.
+    pub fn finish(self) {
+        let seq = self.positions.seq();
+        if let Some(cache) = self.cache {
+            cache.advance(seq);
+        }
+    }
+
+    pub(super) fn drops(&self, p: f64) -> bool {
+        p > 0.0 && self.dropout.is_some()
+    }
+
+    pub(super) fn rotary(&self) -> Option<[Tensor<3>; 2]> {
+        self.rotary.clone()
+    }
+
+    pub(super) fn cache(&mut self) -> Option<&mut KvCache> {
+        self.cache.as_deref_mut()
+    }
+
+    /// First column of this pass.
+    fn start(&self) -> usize {
+        self.cache.as_ref().map_or(0, |cache| cache.columns())
+    }
+
+    pub(super) fn has_padding(&self) -> bool {
+        self.padding.iter().any(|&p| p > 0)
+    }
+
+    /// Whether each query must not see each key, `[batch or 1, 1, seq, keys]`, for causal attention.
+    pub(super) fn hidden(&mut self, window: Option<usize>, device: &Device) -> Tensor<4, Bool> {
+        if self.window != window {
+            (self.window, self.hidden) = (window, None);
+        }
+        let (start, seq) = (self.start(), self.positions.seq());
+        let keys = match &self.cache {
+            Some(cache) => cache.key_columns(seq),
+            None => (0..seq).collect(),
+        };
+        let padding = if self.has_padding() { self.padding.as_slice() } else { &[0] };
+        let hidden = self.hidden.get_or_insert_with(|| {
+            let mut values = Vec::with_capacity(padding.len() * seq * keys.len());
+            for &padding in padding {
+                for query in start..start + seq {
+                    let first = window.map_or(0, |window| (query + 1).saturating_sub(window)).max(padding);
+                    values.extend(keys.iter().map(|&key| key < first || key > query));
+                }
+            }
+            Tensor::from_data(TensorData::new(values, [padding.len(), 1, seq, keys.len()]), device)
+        });
+        hidden.clone()
+    }
+}
