@@ -1,0 +1,194 @@
+//! Folders of token data, named by what they were made from.
+//!
+//! A folder appears whole or not at all: it is written beside its place, synced and renamed. One that does not match its header is
+//! made again. Knows nothing of where tokens come from.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use llm_tokenizer::Tokenizer;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::error::DataError;
+use crate::shard::{Counts, TokenShard, Width};
+
+/// Raised when the files change their meaning; part of every key.
+pub(crate) const VERSION: u32 = 1;
+
+const HEADER: &str = "header.json";
+pub(crate) const TRAIN: &str = "train";
+pub(crate) const VALIDATION: &str = "validation";
+
+/// `header.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    pub(crate) version: u32,
+    /// [`Tokenizer::hash`] of `tokenizer.json` beside it.
+    pub(crate) tokenizer: String,
+    pub(crate) width: Width,
+    pub(crate) train: Counts,
+    pub(crate) validation: Counts,
+    /// Of the validation part, when the grammar made it.
+    pub(crate) floor: Option<Floor>,
+    /// For people who wonder what the folder is; sizes in bytes.
+    pub(crate) sources: Vec<(PathBuf, u64)>,
+}
+
+/// The entropy of stories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Floor {
+    pub(crate) nats: f64,
+    pub(crate) chars: u64,
+}
+
+/// An open folder of token data.
+pub(crate) struct CacheEntry {
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) train: TokenShard,
+    pub(crate) validation: TokenShard,
+    pub(crate) floor: Option<Floor>,
+}
+
+impl CacheEntry {
+    /// Opens `folder` if it is there and in order. One that is not in order is reported and treated as absent.
+    pub(crate) fn find(folder: &Path) -> Option<Self> {
+        if !folder.exists() {
+            return None;
+        }
+        match Self::open(folder) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                let reason = std::error::Error::source(&error).map(ToString::to_string);
+                let folder = folder.display();
+                tracing::warn!(%folder, %error, reason, "damaged token data is made again");
+                None
+            }
+        }
+    }
+
+    fn open(folder: &Path) -> Result<Self, DataError> {
+        let path = folder.join(HEADER);
+        let text = fs::read(&path).map_err(|source| DataError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let header: Header = serde_json::from_slice(&text).map_err(|source| DataError::Header {
+            path: path.clone(),
+            source,
+        })?;
+        let mismatch = |what, found: &dyn ToString, expected: &dyn ToString| DataError::Mismatch {
+            path: path.clone(),
+            what,
+            found: found.to_string(),
+            expected: expected.to_string(),
+        };
+        if header.version != VERSION {
+            return Err(mismatch(
+                "the version of the program",
+                &VERSION,
+                &header.version,
+            ));
+        }
+        let tokenizer = Tokenizer::load(&folder.join("tokenizer.json"))?;
+        if tokenizer.hash() != header.tokenizer {
+            return Err(mismatch(
+                "the tokenizer",
+                &tokenizer.hash(),
+                &header.tokenizer,
+            ));
+        }
+        Ok(Self {
+            tokenizer,
+            train: TokenShard::open(folder, TRAIN, header.width, header.train)?,
+            validation: TokenShard::open(folder, VALIDATION, header.width, header.validation)?,
+            floor: header.floor,
+        })
+    }
+
+    /// Makes the folder: `build` fills a temporary one beside it and returns the header.
+    pub(crate) fn make(
+        folder: &Path,
+        build: impl FnOnce(&Path) -> Result<Header, DataError>,
+    ) -> Result<Self, DataError> {
+        let parent = folder.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
+        let temporary = temporary(parent)?;
+        let header = build(temporary.path())?;
+        write_header(temporary.path(), &header)?;
+        sync_folder(temporary.path())?;
+        // Opened before it is moved: whatever other processes do to the name afterwards, these files stay ours.
+        let made = Self::open(temporary.path())?;
+        publish(temporary, folder, parent)?;
+        Ok(made)
+    }
+}
+
+/// Renames `temporary` to `folder`. Where another process was faster and its folder is good, that one stays.
+fn publish(temporary: TempDir, folder: &Path, parent: &Path) -> Result<(), DataError> {
+    let mut last = None;
+    for _ in 0..8 {
+        match fs::rename(temporary.path(), folder) {
+            Ok(()) => {
+                // The folder is no longer there to be removed.
+                let _ = temporary.keep();
+                return sync_folder(parent);
+            }
+            Err(error) if folder.exists() => {
+                if CacheEntry::open(folder).is_ok() {
+                    return Ok(());
+                }
+                // Damaged: move it away, to be removed with its new parent, and try again. Another process may do the same.
+                let away = self::temporary(parent)?;
+                let _ = fs::rename(folder, away.path().join("damaged"));
+                last = Some(error);
+            }
+            Err(error) => return Err(write_error(folder, error)),
+        }
+    }
+    Err(write_error(
+        folder,
+        last.unwrap_or_else(|| std::io::ErrorKind::AlreadyExists.into()),
+    ))
+}
+
+fn temporary(parent: &Path) -> Result<TempDir, DataError> {
+    tempfile::Builder::new()
+        .prefix(".new-")
+        .tempdir_in(parent)
+        .map_err(|source| write_error(parent, source))
+}
+
+fn write_header(folder: &Path, header: &Header) -> Result<(), DataError> {
+    let path = folder.join(HEADER);
+    let text = serde_json::to_vec_pretty(header).map_err(|source| DataError::Header {
+        path: path.clone(),
+        source,
+    })?;
+    File::create(&path)
+        .and_then(|mut file| {
+            file.write_all(&text)?;
+            file.sync_all()
+        })
+        .map_err(|source| write_error(&path, source))
+}
+
+/// Brings the names in a folder to the disk, where the system can do that.
+fn sync_folder(folder: &Path) -> Result<(), DataError> {
+    if cfg!(unix) {
+        File::open(folder)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| write_error(folder, source))?;
+    }
+    Ok(())
+}
+
+fn write_error(path: &Path, source: std::io::Error) -> DataError {
+    DataError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}

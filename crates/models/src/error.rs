@@ -1,0 +1,177 @@
+//! What can go wrong with models from outside: settings, files, prompts.
+
+use std::path::PathBuf;
+
+use llm_core::layers::LayerError;
+
+/// Every error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A setting is out of its range.
+    #[error("{key} is {value}: it must be {allowed}")]
+    Config {
+        /// Dotted key.
+        key: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A key that the family does not have.
+    #[error("model.{key} does nothing for family {family}: remove it")]
+    KeyOfOtherFamily {
+        /// Key in the `[model]` table.
+        key: &'static str,
+        /// The family.
+        family: &'static str,
+    },
+    /// No preset has this name.
+    #[error("model.preset is {name}: the presets are {known}")]
+    UnknownPreset {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The preset is of another family than the one asked for.
+    #[error("model.preset {preset} is of family {has}, but model.family is {wanted}")]
+    PresetOfOtherFamily {
+        /// The preset.
+        preset: String,
+        /// Its family.
+        has: &'static str,
+        /// The family asked for.
+        wanted: &'static str,
+    },
+    /// The vocabulary of the settings is too small for the tokenizer.
+    #[error("model.vocab_size is {vocab_size}, but the tokenizer has {tokens} tokens: leave the key out or raise it")]
+    VocabularyTooSmall {
+        /// Of the settings.
+        vocab_size: usize,
+        /// Of the tokenizer.
+        tokens: usize,
+    },
+    /// Sizes that make no layer.
+    #[error("model.{0}")]
+    Layer(#[from] LayerError),
+    /// A file can't be read.
+    #[error("can't read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file can't be written.
+    #[error("can't write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no model in the folder.
+    #[error("{} is not a model folder: it has no {missing}", folder.display())]
+    NotAModel {
+        /// The folder.
+        folder: PathBuf,
+        /// The file that is missing.
+        missing: &'static str,
+    },
+    /// `config.json` is not what it should be.
+    #[error("{} is not a valid model configuration", path.display())]
+    ConfigJson {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `config.json` asks for something that is not built in.
+    #[error("{}: {what} is not supported", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Key and value.
+        what: String,
+    },
+    /// `config.json` lacks a key.
+    #[error("{}: the key {key} is missing", path.display())]
+    MissingKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+    },
+    /// A weight file is damaged.
+    #[error("{} is not a whole safetensors file", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor is not in the file.
+    #[error("{} has no tensor {name}", path.display())]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor is in the file that the model has no place for.
+    #[error("{} holds the tensor {name}, which a model of this configuration does not have", path.display())]
+    UnknownTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("{}: tensor {name} is {found:?}, but config.json makes it {expected:?}", path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// In the file.
+        found: Vec<usize>,
+        /// From the configuration.
+        expected: Vec<usize>,
+    },
+    /// A tensor has a number type that models are not made of.
+    #[error("{}: tensor {name} has type {dtype}: use F32, F16 or BF16", path.display())]
+    TensorType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// A prompt without tokens, for a model without a token that begins a text.
+    #[error("the prompt is empty and this model has no token to begin a text with: give a prompt")]
+    EmptyPrompt,
+    /// A token that the model does not know.
+    #[error("token id {id} is not below the model's vocabulary size {vocab_size}: the tokenizer is not this model's")]
+    TokenOutOfRange {
+        /// The id.
+        id: u32,
+        /// Number of tokens.
+        vocab_size: usize,
+    },
+    /// A sequence outgrew the context, and that was to be an error.
+    #[error("the sequence has {tokens} tokens, but the model's context is {max_seq_len}: use context overflow slide or stop")]
+    ContextOverflow {
+        /// Tokens of the sequence.
+        tokens: usize,
+        /// Context of the model.
+        max_seq_len: usize,
+    },
+    /// The model gives no number for the next token.
+    #[error("the model's output for the next token is not finite: its weights are damaged")]
+    NotFinite,
+}

@@ -1,0 +1,207 @@
+use burn::prelude::*;
+use serde::Deserialize;
+
+use super::sampler::Filter;
+use super::*;
+use crate::{Architecture, LanguageModel, ModelConfig, ModelError};
+
+/// A model whose weights are large enough that every token of the context matters.
+fn model(json: &str) -> LanguageModel {
+    let config: ModelConfig = serde_json::from_str(json).expect("a configuration");
+    let model = Architecture::resolve(&config, 31).expect("sizes").init(7, &Device::flex());
+    model.map(&mut Louder)
+}
+
+struct Louder;
+
+impl burn::module::ModuleMapper for Louder {
+    fn map_float<const D: usize>(&mut self, p: burn::module::Param<Tensor<D>>) -> burn::module::Param<Tensor<D>> {
+        if D == 2 { p.map(|t| t.mul_scalar(8.0)) } else { p }
+    }
+}
+
+const FAMILIES: [&str; 6] = [
+    r#"{"family": "gpt", "d_model": 16, "n_layers": 2, "max_seq_len": 12}"#,
+    r#"{"family": "gpt2", "d_model": 16, "n_layers": 2, "max_seq_len": 12}"#,
+    r#"{"family": "llama", "d_model": 16, "n_layers": 2, "n_kv_heads": 2, "max_seq_len": 12}"#,
+    r#"{"family": "llama", "d_model": 16, "n_layers": 2, "n_kv_heads": 1, "max_seq_len": 12, "tie_embeddings": false}"#,
+    r#"{"family": "mistral", "d_model": 16, "n_layers": 2, "window": 5, "max_seq_len": 12}"#,
+    r#"{"family": "mistral", "d_model": 16, "n_layers": 2, "max_seq_len": 12}"#,
+];
+
+fn greedy(max_new_tokens: usize) -> GenerateConfig {
+    GenerateConfig { strategy: Strategy::Greedy, max_new_tokens, ..GenerateConfig::default() }
+}
+
+fn run(model: &LanguageModel, prompts: &[Vec<u32>], config: &GenerateConfig, caching: Caching) -> Vec<Generated> {
+    let special = Special { bos: Some(0), ..Special::default() };
+    generate(model, prompts, config, &special, caching, &mut |_| Decision::Continue).expect("generated")
+}
+
+#[track_caller]
+fn same(a: &[Generated], b: &[Generated]) {
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(b) {
+        assert_eq!((&a.tokens, a.finish), (&b.tokens, b.finish));
+        assert!(a.logprobs.iter().zip(&b.logprobs).all(|(a, b)| (a - b).abs() < 1e-4));
+    }
+}
+
+#[test]
+fn cached_equals_uncached_past_the_window_and_the_context() {
+    for family in FAMILIES {
+        let model = model(family);
+        // 40 new tokens: three times the context, eight times the window.
+        let prompts = [vec![3, 1, 4, 1, 5]];
+        same(&run(&model, &prompts, &greedy(40), Caching::Cached), &run(&model, &prompts, &greedy(40), Caching::Uncached));
+    }
+}
+
+#[test]
+fn a_batch_of_unequal_prompts_equals_each_alone() {
+    for family in FAMILIES {
+        let model = model(family);
+        let prompts = [vec![3, 1, 4, 1, 5, 9, 2, 6], vec![7], vec![2, 7, 1, 8], (0..20).collect()];
+        for caching in [Caching::Cached, Caching::Uncached] {
+            let together = run(&model, &prompts, &greedy(25), caching);
+            let alone: Vec<_> = prompts.iter().flat_map(|p| run(&model, std::slice::from_ref(p), &greedy(25), caching)).collect();
+            same(&together, &alone);
+        }
+    }
+}
+
+#[test]
+fn sequences_that_end_early_leave_the_others_alone() {
+    for family in FAMILIES {
+        let model = model(family);
+        let prompts = [vec![3, 1, 4], vec![7, 7], vec![1]];
+        let all = run(&model, &prompts, &greedy(20), Caching::Cached);
+        // The first sequence stops after 4 tokens, the second after 9.
+        let mut counts = [0; 3];
+        let stopped = generate(&model, &prompts, &greedy(20), &Special::default(), Caching::Cached, &mut |step| {
+            counts[step.sequence] += 1;
+            let limit = [4, 9, 99][step.sequence];
+            if counts[step.sequence] == limit { Decision::Stop } else { Decision::Continue }
+        })
+        .expect("generated");
+        assert_eq!(stopped[0].tokens, all[0].tokens[..4]);
+        assert_eq!(stopped[1].tokens, all[1].tokens[..9]);
+        assert_eq!(stopped[2].tokens, all[2].tokens);
+        let ends: Vec<Finish> = stopped.iter().map(|s| s.finish).collect();
+        assert_eq!(ends, [Finish::Stop, Finish::Stop, Finish::Length]);
+    }
+}
+
+#[test]
+fn the_end_of_the_context_does_what_was_asked() {
+    let model = model(FAMILIES[1]);
+    let with = |context_overflow| {
+        let config = GenerateConfig { context_overflow, ..greedy(40) };
+        generate(&model, &[vec![1, 2, 3]], &config, &Special::default(), Caching::Cached, &mut |_| Decision::Continue)
+    };
+    assert_eq!(with(ContextOverflow::Slide).expect("goes on")[0].tokens.len(), 40);
+    // The twelfth token of the context still has a successor.
+    let stopped = with(ContextOverflow::Stop).expect("stops");
+    assert_eq!((stopped[0].tokens.len(), stopped[0].finish), (10, Finish::Length));
+    assert!(matches!(with(ContextOverflow::Error), Err(ModelError::ContextOverflow { tokens: 13, max_seq_len: 12 })));
+}
+
+#[test]
+fn a_sequence_does_not_depend_on_how_many_stand_beside_it() {
+    let model = model(FAMILIES[2]);
+    let many = GenerateConfig { num_return_sequences: 4, max_new_tokens: 20, ..GenerateConfig::default() };
+    let four = run(&model, &[vec![1, 2]], &many, Caching::Cached);
+    let one = run(&model, &[vec![1, 2]], &GenerateConfig { num_return_sequences: 1, ..many.clone() }, Caching::Cached);
+    assert_eq!(four[0].tokens, one[0].tokens);
+    assert_ne!(four[0].tokens, four[1].tokens);
+    let other_seed = run(&model, &[vec![1, 2]], &GenerateConfig { seed: 43, ..many }, Caching::Cached);
+    assert_ne!(other_seed[0].tokens, four[0].tokens);
+}
+
+#[test]
+fn stop_tokens_limits_and_unknown_ids_hold() {
+    let model = model(FAMILIES[1]);
+    let free = run(&model, &[vec![5]], &greedy(12), Caching::Cached).remove(0).tokens;
+    let stop = free[3];
+    let first = free.iter().position(|t| *t == stop).expect("just taken");
+    let config = GenerateConfig { stop_tokens: vec![stop], ..greedy(12) };
+    assert_eq!(run(&model, &[vec![5]], &config, Caching::Cached)[0].tokens, free[..=first]);
+    let config = GenerateConfig { min_new_tokens: 12, ..config };
+    assert!(!run(&model, &[vec![5]], &config, Caching::Cached)[0].tokens.contains(&stop));
+    let special = Special { n_tokens: Some(3), ..Special::default() };
+    let few = generate(&model, &[vec![1]], &greedy(12), &special, Caching::Cached, &mut |_| Decision::Continue);
+    assert!(few.expect("generated")[0].tokens.iter().all(|&t| t < 3));
+    let none = generate(&model, &[vec![]], &greedy(1), &Special::default(), Caching::Cached, &mut |_| Decision::Continue);
+    assert!(matches!(none, Err(ModelError::EmptyPrompt)));
+    let unknown = generate(&model, &[vec![31]], &greedy(1), &special, Caching::Cached, &mut |_| Decision::Continue);
+    assert!(matches!(unknown, Err(ModelError::TokenOutOfRange { id: 31, vocab_size: 31 })));
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    parameters: Parameters,
+    history: Vec<u32>,
+    logits: Vec<f32>,
+    output: Vec<Option<f32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    temperature: Option<f32>,
+    top_k: Option<usize>,
+    top_p: Option<f32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    no_repeat_ngram_size: Option<usize>,
+}
+
+#[test]
+fn filters_are_those_of_transformers() {
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../../tests/golden/sampling.json")).expect("golden values");
+    assert!(cases.len() >= 20);
+    for case in cases {
+        let p = case.parameters;
+        let config = GenerateConfig {
+            temperature: p.temperature,
+            top_k: p.top_k,
+            top_p: p.top_p,
+            min_p: p.min_p,
+            repetition_penalty: p.repetition_penalty.unwrap_or(1.0),
+            no_repeat_ngram: p.no_repeat_ngram_size.unwrap_or(0),
+            ..GenerateConfig::default()
+        };
+        config.validate().expect("allowed");
+        let mut logits = case.logits;
+        for filter in Filter::chain(&config) {
+            filter.apply(&mut logits, &case.history);
+        }
+        for (ours, theirs) in logits.iter().zip(&case.output) {
+            let theirs = theirs.unwrap_or(f32::NEG_INFINITY);
+            assert!(*ours == theirs || (ours - theirs).abs() < 1e-5, "{}: {logits:?} {:?}", case.name, case.output);
+        }
+    }
+}
+
+#[test]
+fn settings_without_effect_or_out_of_range_are_refused() {
+    let refused = |change: fn(&mut GenerateConfig)| {
+        let mut config = GenerateConfig::default();
+        change(&mut config);
+        config.validate().expect_err("refused").to_string()
+    };
+    assert!(refused(|c| (c.strategy, c.temperature) = (Strategy::Greedy, Some(0.5))).contains("generate.temperature"));
+    assert!(refused(|c| (c.strategy, c.top_k) = (Strategy::TopP, Some(3))).contains("generate.top_k"));
+    assert!(refused(|c| (c.strategy, c.num_return_sequences) = (Strategy::Greedy, 2)).contains("num_return_sequences"));
+    assert!(refused(|c| c.temperature = Some(0.0)).contains("generate.temperature is 0"));
+    assert!(refused(|c| c.temperature = Some(f32::NAN)).contains("generate.temperature is NaN"));
+    assert!(refused(|c| c.top_p = Some(1.5)).contains("generate.top_p is 1.5"));
+    assert!(refused(|c| c.top_k = Some(0)).contains("generate.top_k is 0"));
+    assert!(refused(|c| c.min_p = Some(-0.1)).contains("generate.min_p"));
+    assert!(refused(|c| c.repetition_penalty = 0.0).contains("generate.repetition_penalty"));
+    assert!(refused(|c| c.max_new_tokens = 0).contains("generate.max_new_tokens"));
+    assert!(refused(|c| c.min_new_tokens = 201).contains("generate.min_new_tokens"));
+    assert!(refused(|c| c.stop = vec![String::new()]).contains("generate.stop"));
+}

@@ -1,0 +1,158 @@
+//! GPT (2018): learned positions, and in each block the norms after the residual sums.
+//!
+//! ```text
+//! x = token_embedding + position_embedding
+//! for each block:  x = norm(x + attention(x));  x = norm(x + feed_forward(x))
+//! logits = x · token_embeddingᵀ
+//! ```
+//!
+//! Source: Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training", equation 2 and section 4.1.
+
+use burn::prelude::*;
+use llm_core::layers::{
+    ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer, LayerError, LayerNorm,
+    LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass, TokenEmbedding, TokenEmbeddingConfig,
+};
+
+/// Sizes of a [`Gpt`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct GptConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Longest context in tokens.
+    pub max_seq_len: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width inside the feed-forward block.
+    pub d_ff: usize,
+    /// Number of blocks.
+    pub n_layers: usize,
+    /// Number of attention heads; divides `d_model`.
+    pub n_heads: usize,
+    /// Chance that a value is dropped in training: embeddings, probabilities, and what the blocks add.
+    pub dropout: f64,
+    /// Added to the variance inside norms.
+    pub norm_eps: f64,
+}
+
+/// The model of the [module documentation](self).
+#[derive(Module, Debug)]
+pub struct Gpt {
+    // Field names are the paths that `checkpoint::names` maps to Hugging Face's.
+    token_embedding: TokenEmbedding,
+    position_embedding: LearnedPositions,
+    blocks: Vec<Block>,
+    dropout: f64,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    attention: Attention,
+    attention_norm: LayerNorm,
+    feed_forward: FeedForward,
+    feed_forward_norm: LayerNorm,
+    dropout: f64,
+}
+
+impl GptConfig {
+    /// The model of the paper, 117 M parameters.
+    pub fn gpt_117m() -> Self {
+        Self {
+            vocab_size: 40_478,
+            max_seq_len: 512,
+            d_model: 768,
+            d_ff: 3072,
+            n_layers: 12,
+            n_heads: 12,
+            dropout: 0.1,
+            norm_eps: 1e-5,
+        }
+    }
+
+    fn attention(&self) -> AttentionConfig {
+        AttentionConfig {
+            d_model: self.d_model,
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_heads,
+            d_head: self.d_model / self.n_heads.max(1),
+            window: None,
+            qkv_bias: true,
+            out_bias: true,
+            dropout: self.dropout,
+            std: 0.02,
+            out_std: 0.02,
+        }
+    }
+
+    /// Whether the sizes make a model.
+    ///
+    /// # Errors
+    /// Names the size that does not fit.
+    pub fn validate(&self) -> Result<(), LayerError> {
+        self.attention().validate()?;
+        if !self.d_model.is_multiple_of(self.n_heads) {
+            let (value, divisor) = (self.d_model, self.n_heads);
+            return Err(LayerError::NotMultiple { name: "d_model", value, divisor_name: "n_heads", divisor });
+        }
+        Ok(())
+    }
+
+    /// Makes the model on `device`, with the weights of `seed`.
+    pub fn init(&self, seed: u64, device: &Device) -> Gpt {
+        let Self { vocab_size, max_seq_len, d_model, d_ff, .. } = *self;
+        let init = &mut Initializer::new(seed);
+        let norm = LayerNormConfig { width: d_model, bias: true, eps: self.norm_eps };
+        let feed_forward = FeedForwardConfig {
+            d_model,
+            d_ff,
+            bias: true,
+            activation: ActivationKind::GeluTanh,
+            std: 0.02,
+            out_std: 0.02,
+        };
+        Gpt {
+            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
+            position_embedding: LearnedPositionsConfig { max_seq_len, d_model, std: 0.02 }.init(init, device),
+            blocks: (0..self.n_layers)
+                .map(|_| Block {
+                    attention: self.attention().init(init, device),
+                    attention_norm: norm.init(init, device),
+                    feed_forward: feed_forward.init(init, device),
+                    feed_forward_norm: norm.init(init, device),
+                    dropout: self.dropout,
+                })
+                .collect(),
+            dropout: self.dropout,
+        }
+    }
+}
+
+impl Gpt {
+    /// The residual stream after the last block.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`
+    /// - output: `[batch, seq, d_model]`
+    pub fn hidden(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_>) -> Tensor<3> {
+        let x = self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
+        let mut x = pass.dropout(x, self.dropout, self.blocks.len(), 0);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, pass, layer);
+        }
+        x
+    }
+
+    /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.token_embedding.logits(hidden)
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>, pass: &mut Pass<'_>, layer: usize) -> Tensor<3> {
+        let mixed = self.attention.forward(x.clone(), pass, layer);
+        let x = self.attention_norm.forward(x + pass.dropout(mixed, self.dropout, layer, 1));
+        let processed = self.feed_forward.forward(x.clone());
+        self.feed_forward_norm.forward(x + pass.dropout(processed, self.dropout, layer, 2))
+    }
+}

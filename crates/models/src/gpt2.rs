@@ -1,0 +1,188 @@
+//! GPT-2: learned positions, in each block the norms before the sub-layers, a norm at the end, a tied head.
+//!
+//! ```text
+//! x = token_embedding + position_embedding
+//! for each block:  x = x + attention(norm(x));  x = x + feed_forward(norm(x))
+//! logits = norm(x) · token_embeddingᵀ
+//! ```
+//!
+//! Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3; sizes of its table 2 as in the
+//! released models. Without biases it is the form of Karpathy's nanoGPT.
+
+use burn::prelude::*;
+use llm_core::layers::{
+    ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer, LayerError, LayerNorm,
+    LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass, TokenEmbedding, TokenEmbeddingConfig,
+};
+
+/// Sizes of a [`Gpt2`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gpt2Config {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Longest context in tokens.
+    pub max_seq_len: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width inside the feed-forward block.
+    pub d_ff: usize,
+    /// Number of blocks.
+    pub n_layers: usize,
+    /// Number of attention heads; divides `d_model`.
+    pub n_heads: usize,
+    /// Chance that a value is dropped in training: embeddings, probabilities, and what the blocks add.
+    pub dropout: f64,
+    /// Whether projections and norms have biases.
+    pub bias: bool,
+    /// Added to the variance inside norms.
+    pub norm_eps: f64,
+}
+
+/// The model of the [module documentation](self).
+#[derive(Module, Debug)]
+pub struct Gpt2 {
+    // Field names are the paths that `checkpoint::names` maps to Hugging Face's.
+    token_embedding: TokenEmbedding,
+    position_embedding: LearnedPositions,
+    blocks: Vec<Block>,
+    final_norm: LayerNorm,
+    dropout: f64,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    attention_norm: LayerNorm,
+    attention: Attention,
+    feed_forward_norm: LayerNorm,
+    feed_forward: FeedForward,
+    dropout: f64,
+}
+
+impl Gpt2Config {
+    /// The smallest released model, `gpt2`: 124 M parameters.
+    pub fn gpt2_124m() -> Self {
+        Self::released(12, 12, 768)
+    }
+
+    /// `gpt2-medium`: 355 M parameters.
+    pub fn gpt2_355m() -> Self {
+        Self::released(24, 16, 1024)
+    }
+
+    /// `gpt2-large`: 774 M parameters.
+    pub fn gpt2_774m() -> Self {
+        Self::released(36, 20, 1280)
+    }
+
+    /// `gpt2-xl`: 1.56 billion parameters.
+    pub fn gpt2_1558m() -> Self {
+        Self::released(48, 25, 1600)
+    }
+
+    fn released(n_layers: usize, n_heads: usize, d_model: usize) -> Self {
+        Self {
+            vocab_size: 50_257,
+            max_seq_len: 1024,
+            d_model,
+            d_ff: 4 * d_model,
+            n_layers,
+            n_heads,
+            dropout: 0.1,
+            bias: true,
+            norm_eps: 1e-5,
+        }
+    }
+
+    /// The projections that add to the residual stream begin smaller, by the number of additions (section 2.3).
+    fn out_std(&self) -> f64 {
+        0.02 / (2.0 * self.n_layers as f64).sqrt()
+    }
+
+    fn attention(&self) -> AttentionConfig {
+        AttentionConfig {
+            d_model: self.d_model,
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_heads,
+            d_head: self.d_model / self.n_heads.max(1),
+            window: None,
+            qkv_bias: self.bias,
+            out_bias: self.bias,
+            dropout: self.dropout,
+            std: 0.02,
+            out_std: self.out_std(),
+        }
+    }
+
+    /// Whether the sizes make a model.
+    ///
+    /// # Errors
+    /// Names the size that does not fit.
+    pub fn validate(&self) -> Result<(), LayerError> {
+        self.attention().validate()?;
+        if !self.d_model.is_multiple_of(self.n_heads) {
+            let (value, divisor) = (self.d_model, self.n_heads);
+            return Err(LayerError::NotMultiple { name: "d_model", value, divisor_name: "n_heads", divisor });
+        }
+        Ok(())
+    }
+
+    /// Makes the model on `device`, with the weights of `seed`.
+    pub fn init(&self, seed: u64, device: &Device) -> Gpt2 {
+        let Self { vocab_size, max_seq_len, d_model, d_ff, bias, .. } = *self;
+        let init = &mut Initializer::new(seed);
+        let norm = LayerNormConfig { width: d_model, bias, eps: self.norm_eps };
+        let feed_forward = FeedForwardConfig {
+            d_model,
+            d_ff,
+            bias,
+            activation: ActivationKind::GeluTanh,
+            std: 0.02,
+            out_std: self.out_std(),
+        };
+        Gpt2 {
+            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
+            position_embedding: LearnedPositionsConfig { max_seq_len, d_model, std: 0.02 }.init(init, device),
+            blocks: (0..self.n_layers)
+                .map(|_| Block {
+                    attention_norm: norm.init(init, device),
+                    attention: self.attention().init(init, device),
+                    feed_forward_norm: norm.init(init, device),
+                    feed_forward: feed_forward.init(init, device),
+                    dropout: self.dropout,
+                })
+                .collect(),
+            final_norm: norm.init(init, device),
+            dropout: self.dropout,
+        }
+    }
+}
+
+impl Gpt2 {
+    /// The residual stream after the last norm.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`
+    /// - output: `[batch, seq, d_model]`
+    pub fn hidden(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_>) -> Tensor<3> {
+        let x = self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
+        let mut x = pass.dropout(x, self.dropout, self.blocks.len(), 0);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, pass, layer);
+        }
+        self.final_norm.forward(x)
+    }
+
+    /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.token_embedding.logits(hidden)
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>, pass: &mut Pass<'_>, layer: usize) -> Tensor<3> {
+        let mixed = self.attention.forward(self.attention_norm.forward(x.clone()), pass, layer);
+        let x = x + pass.dropout(mixed, self.dropout, layer, 1);
+        let processed = self.feed_forward.forward(self.feed_forward_norm.forward(x.clone()));
+        x + pass.dropout(processed, self.dropout, layer, 2)
+    }
+}

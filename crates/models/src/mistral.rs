@@ -1,0 +1,164 @@
+//! Mistral: LLaMA's blocks with sliding-window attention, so that a cache never holds more than the window.
+//!
+//! ```text
+//! x = token_embedding
+//! for each block:  x = x + windowed_attention(norm(x));  x = x + swiglu(norm(x))
+//! logits = norm(x) · headᵀ
+//! ```
+//!
+//! A token sees exactly `window` keys, its own included; through the layers it sees `n_layers * (window - 1)` tokens back. Positions go
+//! on past the window, so a text may be of any length.
+//!
+//! Source: Jiang et al. 2023, "Mistral 7B", section 2.
+
+use burn::prelude::*;
+use llm_core::layers::{
+    AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm, RmsNormConfig, Rope,
+    RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig,
+};
+
+use crate::llama::{Block, BlockConfig};
+
+/// Sizes of a [`Mistral`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct MistralConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Longest trained context in tokens.
+    pub max_seq_len: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width inside the feed-forward block.
+    pub d_ff: usize,
+    /// Number of blocks.
+    pub n_layers: usize,
+    /// Number of query heads.
+    pub n_heads: usize,
+    /// Number of key and value heads; divides `n_heads`.
+    pub n_kv_heads: usize,
+    /// Width of one head, even.
+    pub d_head: usize,
+    /// How many of the newest tokens a token sees, itself included; `None` for all.
+    pub window: Option<usize>,
+    /// Chance that a value is dropped in training: probabilities, and what the blocks add.
+    pub dropout: f64,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// Stretching of the rotary positions.
+    pub rope_scaling: Option<RopeScaling>,
+    /// Whether the head is the token embedding.
+    pub tie_embeddings: bool,
+    /// Added to the mean square inside norms.
+    pub norm_eps: f64,
+}
+
+/// The model of the [module documentation](self).
+#[derive(Module, Debug)]
+pub struct Mistral {
+    // Field names are the paths that `checkpoint::names` maps to Hugging Face's.
+    token_embedding: TokenEmbedding,
+    blocks: Vec<Block>,
+    final_norm: RmsNorm,
+    head: Option<Projection>,
+    #[module(skip)]
+    rope: Rope,
+}
+
+impl MistralConfig {
+    /// The first released model, 7.2 billion parameters.
+    pub fn mistral_7b() -> Self {
+        Self {
+            vocab_size: 32_000,
+            max_seq_len: 32_768,
+            d_model: 4096,
+            d_ff: 14_336,
+            n_layers: 32,
+            n_heads: 32,
+            n_kv_heads: 8,
+            d_head: 128,
+            window: Some(4096),
+            dropout: 0.0,
+            rope_theta: 10_000.0,
+            rope_scaling: None,
+            tie_embeddings: false,
+            norm_eps: 1e-5,
+        }
+    }
+
+    fn rope(&self) -> RopeConfig {
+        RopeConfig {
+            d_head: self.d_head,
+            theta: self.rope_theta,
+            max_seq_len: self.max_seq_len,
+            scaling: self.rope_scaling,
+        }
+    }
+
+    fn block(&self) -> BlockConfig {
+        let Self { d_model, d_ff, .. } = *self;
+        let out_std = 0.02 / (2.0 * self.n_layers as f64).sqrt();
+        BlockConfig {
+            attention: AttentionConfig {
+                d_model,
+                n_heads: self.n_heads,
+                n_kv_heads: self.n_kv_heads,
+                d_head: self.d_head,
+                window: self.window,
+                qkv_bias: false,
+                out_bias: false,
+                dropout: self.dropout,
+                std: 0.02,
+                out_std,
+            },
+            feed_forward: SwiGluConfig { d_model, d_ff, std: 0.02, out_std },
+            norm: RmsNormConfig { width: d_model, eps: self.norm_eps },
+        }
+    }
+
+    /// Whether the sizes make a model.
+    ///
+    /// # Errors
+    /// Names the size that does not fit.
+    pub fn validate(&self) -> Result<(), LayerError> {
+        self.block().validate()?;
+        self.rope().validate()
+    }
+
+    /// Makes the model on `device`, with the weights of `seed`.
+    pub fn init(&self, seed: u64, device: &Device) -> Mistral {
+        let Self { vocab_size, d_model, .. } = *self;
+        let init = &mut Initializer::new(seed);
+        let head = ProjectionConfig { d_in: d_model, d_out: vocab_size, bias: false, std: 0.02 };
+        Mistral {
+            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
+            blocks: (0..self.n_layers).map(|_| self.block().init(init, device)).collect(),
+            final_norm: self.block().norm.init(init, device),
+            head: (!self.tie_embeddings).then(|| head.init(init, device)),
+            rope: self.rope().init(),
+        }
+    }
+}
+
+impl Mistral {
+    /// The residual stream after the last norm.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, seq]`
+    /// - output: `[batch, seq, d_model]`
+    pub fn hidden(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_>) -> Tensor<3> {
+        let mut x = self.token_embedding.forward(ids);
+        pass.set_rope(&self.rope, &x.device(), x.dtype());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, pass, layer);
+        }
+        self.final_norm.forward(x)
+    }
+
+    /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match &self.head {
+            Some(head) => head.forward(hidden),
+            None => self.token_embedding.logits(hidden),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Models against the reference programs, through the public interface.
+
+mod data;
+mod golden;
+#[cfg(feature = "wgpu")]
+mod gpu;
+mod stories;

@@ -1,0 +1,104 @@
+//! `cargo xtask golden`: makes the golden files of all crates again with the reference frameworks.
+//!
+//! The scripts stand in `xtask/golden`, with the versions they were run with in `requirements.txt`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::workspace::{Workspace, check, located, output};
+
+/// The scripts, in the order of running; each writes to the crates that its docstring names.
+const SCRIPTS: [&str; 7] = [
+    "layers.py",
+    "tiny_models.py",
+    "rope.py",
+    "parameter_counts.py",
+    "sampling.py",
+    "optimizers.py",
+    "schedules.py",
+];
+
+/// Arguments of `cargo xtask golden`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A Python that has the packages of xtask/golden/requirements.txt [default: make one below the target folder].
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+}
+
+/// Runs every script, then prints what changed.
+///
+/// # Errors
+/// Names the command that failed.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let python = match &args.python {
+        Some(python) => located(python)?,
+        None => make_environment(workspace)?,
+    };
+    for script in SCRIPTS {
+        check(
+            workspace
+                .command(&python)
+                .env("PYTHONDONTWRITEBYTECODE", "1")
+                .arg(format!("xtask/golden/{script}")),
+        )?;
+    }
+    let changed = output(workspace.command("git").args([
+        "diff",
+        "--stat",
+        "--",
+        ":(glob)crates/*/tests/golden/**",
+    ]))?;
+    if changed.is_empty() {
+        println!("no golden file changed");
+    } else {
+        println!("{changed}");
+    }
+    Ok(())
+}
+
+fn make_environment(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("golden-venv");
+    let python = if cfg!(windows) {
+        folder.join("Scripts/python.exe")
+    } else {
+        folder.join("bin/python")
+    };
+    if !python.exists() {
+        check(
+            workspace
+                .command("python3")
+                .args(["-m", "venv"])
+                .arg(&folder),
+        )?;
+    }
+    check(workspace.command(&python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        "xtask/golden/requirements.txt",
+    ]))?;
+    Ok(python)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_is_run() {
+        let workspace = Workspace::find().unwrap();
+        let mut found: Vec<String> = std::fs::read_dir(workspace.root.join("xtask/golden"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".py") && name != "common.py")
+            .collect();
+        found.sort();
+        let mut listed = SCRIPTS.map(str::to_owned);
+        listed.sort();
+        assert_eq!(found, listed);
+    }
+}
