@@ -18,6 +18,7 @@ pub mod device;
 pub mod kernels;
 pub mod layers;
 pub mod memory;
+pub mod parameters;
 pub mod random;
 
 #[cfg(test)]

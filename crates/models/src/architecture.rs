@@ -199,6 +199,46 @@ impl Architecture {
     }
 }
 
+impl From<&Architecture> for ModelConfig {
+    /// The table that [`Architecture::resolve`] turns into these sizes.
+    fn from(architecture: &Architecture) -> Self {
+        let shared = Self {
+            family: architecture.family(),
+            d_model: Some(architecture.d_model()),
+            d_ff: Some(size!(architecture, d_ff)),
+            n_layers: Some(architecture.n_layers()),
+            n_heads: Some(architecture.n_heads()),
+            vocab_size: Some(architecture.vocab_size()),
+            max_seq_len: Some(architecture.max_seq_len()),
+            dropout: Some(size!(architecture, dropout)),
+            norm_eps: Some(size!(architecture, norm_eps)),
+            ..Self::default()
+        };
+        match architecture {
+            Architecture::Gpt(_) => shared,
+            Architecture::Gpt2(c) => Self { bias: Some(c.bias), ..shared },
+            Architecture::Llama(c) => Self {
+                d_head: Some(c.d_head),
+                n_kv_heads: Some(c.n_kv_heads),
+                bias: Some(c.attention_bias),
+                rope_theta: Some(c.rope_theta),
+                rope_scaling: c.rope_scaling,
+                tie_embeddings: Some(c.tie_embeddings),
+                ..shared
+            },
+            Architecture::Mistral(c) => Self {
+                d_head: Some(c.d_head),
+                n_kv_heads: Some(c.n_kv_heads),
+                window: c.window,
+                rope_theta: Some(c.rope_theta),
+                rope_scaling: c.rope_scaling,
+                tie_embeddings: Some(c.tie_embeddings),
+                ..shared
+            },
+        }
+    }
+}
+
 fn take<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
@@ -280,6 +320,15 @@ mod tests {
             panic!("another family")
         };
         assert_eq!((llama.n_layers, llama.n_kv_heads, llama.d_ff), (2, 8, 8192));
+    }
+
+    #[test]
+    fn a_table_made_of_sizes_gives_them_back() {
+        for preset in crate::presets::ALL {
+            let architecture = preset.architecture();
+            let table = ModelConfig::from(&architecture);
+            assert_eq!(Architecture::resolve(&table, 65).expect("sizes"), architecture, "{}", preset.name);
+        }
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub enum RopeScaling {
         /// Rotations over the original context below which a frequency is divided. Default: 1.
         #[serde(default = "default_beta_slow")]
         beta_slow: f64,
+        /// Whether the ramp between the two begins and ends at whole dimension pairs. Default: true.
+        #[serde(default = "default_truncate")]
+        truncate: bool,
     },
     /// As YaRN without sharpening, with limits in wave lengths.
     Llama3 {
@@ -62,6 +65,10 @@ fn default_beta_fast() -> f64 {
 
 fn default_beta_slow() -> f64 {
     1.0
+}
+
+fn default_truncate() -> bool {
+    true
 }
 
 impl RopeScaling {
@@ -153,12 +160,13 @@ impl Rope {
                 let grown = theta * (factor * stretch - (factor - 1.0)).powf(d / (d - 2.0));
                 (plain(grown).collect(), 1.0)
             }
-            RopeScaling::Yarn { factor, original_max_seq_len, attention_factor, beta_fast, beta_slow } => {
+            RopeScaling::Yarn { factor, original_max_seq_len, attention_factor, beta_fast, beta_slow, truncate } => {
                 let original = original_max_seq_len as f64;
                 // The dimension pair that turns so many times over the original context.
                 let pair_of = |turns: f64| d * (original / (turns * std::f64::consts::TAU)).ln() / (2.0 * theta.ln());
-                let low = pair_of(beta_fast).floor().max(0.0);
-                let high = pair_of(beta_slow).ceil().min(d - 1.0);
+                let whole = |x: f64, round: fn(f64) -> f64| if truncate { round(x) } else { x };
+                let low = whole(pair_of(beta_fast), f64::floor).max(0.0);
+                let high = whole(pair_of(beta_slow), f64::ceil).min(d - 1.0);
                 // A ramp of no width would divide by zero.
                 let high = if high == low { high + 0.001 } else { high };
                 let ramp = |i: usize| ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
@@ -190,7 +198,7 @@ impl Rope {
         })
     }
 
-    /// Rotates `x [batch, seq, heads, d_head]` by tables that [`Pass::with_rope`](super::Pass::with_rope) made.
+    /// Rotates `x [batch, seq, heads, d_head]` by tables that [`Pass::set_rope`](super::Pass::set_rope) made.
     pub(crate) fn rotate(x: Tensor<4>, [cos, sin]: [Tensor<3>; 2]) -> Tensor<4> {
         rotate_half(x, cos, sin)
     }

@@ -1,0 +1,32 @@
+//! Tuning of the system allocator for tensors.
+//!
+//! glibc hands a block above its mmap threshold (at first 128 KiB, at most 32 MiB) back to the system as soon as it is freed. A training
+//! step allocates and frees the same large buffers every time, so each step would pay for mapping and zeroing their pages again.
+
+/// Freed blocks up to this size in bytes stay with the process.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEEP: libc::c_int = 1 << 30;
+
+/// What versions of glibc that limit the threshold take in place of [`KEEP`].
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEEP_OLD: libc::c_int = 32 << 20;
+
+/// Keeps freed buffers for the next step. To be called before the first thread starts.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(
+    unsafe_code,
+    reason = "mallopt has no safe wrapper; it only sets two numbers of the allocator"
+)]
+pub(crate) fn keep_large_buffers() {
+    // SAFETY: mallopt takes two integers and reports a refusal by its result; a refusal costs speed only.
+    unsafe {
+        if libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP) == 0 {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP_OLD);
+        }
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+    }
+}
+
+/// Other systems keep large buffers, or have no such setting.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn keep_large_buffers() {}

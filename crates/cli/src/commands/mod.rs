@@ -1,0 +1,26 @@
+//! One module for each command: its arguments, and what it does.
+
+pub(crate) mod data;
+pub(crate) mod eval;
+pub(crate) mod generate;
+pub(crate) mod models;
+pub(crate) mod tokenizer;
+pub(crate) mod train;
+
+use crate::args::Command;
+use crate::printer::Printer;
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever makes the command end without its result.
+pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
+    match command {
+        Command::Train(args) => train::run(&args, printer),
+        Command::Generate(args) => generate::run(&args, printer),
+        Command::Eval(command) => eval::run(&command, printer),
+        Command::Tokenizer(command) => tokenizer::run(&command, printer),
+        Command::Data(command) => data::run(&command, printer),
+        Command::Models(args) => models::run(&args, printer),
+    }
+}

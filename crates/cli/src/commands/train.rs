@@ -1,0 +1,201 @@
+//! `llm train`: from text to a model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use llm_data::Prepared;
+use llm_models::Architecture;
+use llm_tokenizer::{TokenizerConfig, TokenizerKind};
+use llm_train::{Run, Settings, Start, has_checkpoint};
+
+use crate::args::DeviceArgs;
+use crate::config::{Config, DEFAULT_TOML, Layers};
+use crate::failure::{Interrupted, usage};
+use crate::model_folder::ModelFolder;
+use crate::output::Overwrite;
+use crate::printer::Printer;
+use crate::training::{Narrator, Summary, disk, model_card, resume};
+use crate::{cache_folder, interrupt, run_folder};
+
+/// Arguments of `llm train`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Configuration file: TOML, or by its extension JSON or YAML. Without it a small model learns stories from a grammar
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Text files or folders to train on; same as data.sources
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) data: Vec<String>,
+    /// Folder of the run; without it a new runs/NAME-NNN is made
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Write over a run in --output-dir
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Seed of the weights, the order of the data and dropout; same as train.seed
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Optimizer steps of the whole run; same as train.max_steps
+    #[arg(long, value_name = "N")]
+    pub(crate) max_steps: Option<u64>,
+    /// Go on with the run in this folder, from its newest checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "init_from", "output_dir", "force"])]
+    pub(crate) resume: Option<PathBuf>,
+    /// Start from the weights, sizes and tokenizer of this model folder
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) init_from: Option<PathBuf>,
+    /// Set one key of the configuration, such as train.batch_size=8; an empty value is the default. May be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Where to compute
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+impl Args {
+    /// The configuration of a new run: the built-in one or `--config`, then `--set`, then the flags.
+    ///
+    /// # Errors
+    /// A fault in the file, in `--set` or in a flag.
+    pub(crate) fn resolve(&self) -> anyhow::Result<Config> {
+        let layers = match &self.config {
+            Some(path) => Layers::new().file(path)?,
+            None => Layers::new().built_in("the built-in configuration", DEFAULT_TOML)?,
+        };
+        self.override_with_flags(layers)?.resolve()
+    }
+
+    /// `--set` and the flags over `layers`.
+    ///
+    /// # Errors
+    /// An argument of `--set` is not `KEY=VALUE`.
+    pub(crate) fn override_with_flags(&self, layers: Layers) -> anyhow::Result<Layers> {
+        let sources = (!self.data.is_empty()).then(|| self.data.clone());
+        Ok(layers
+            .set(&self.set)?
+            .flag("--data", "data.sources", sources)
+            .flag("--seed", "train.seed", self.seed)
+            .flag("--max-steps", "train.max_steps", self.max_steps))
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A fault in the configuration or the data, or the run breaks off.
+pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
+    match &args.resume {
+        Some(folder) => resumed(args, folder, printer),
+        None => fresh(args, printer),
+    }
+}
+
+fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
+    let mut config = args.resolve()?;
+    let device = args.device.open()?.autodiff();
+    let overwrite = Overwrite::from_force(args.force);
+    run_folder::check(args.output_dir.as_deref(), overwrite)?;
+    let (prepared, model) = match &args.init_from {
+        Some(path) => {
+            refuse_sizes(args)?;
+            let ModelFolder { model, tokenizer } = ModelFolder::load(path, &device)?;
+            printer.note(format_args!("weights, sizes and tokenizer are those of {}", path.display()));
+            config.tokenizer = TokenizerConfig { kind: TokenizerKind::File, path: Some(path.clone()), ..Default::default() };
+            (llm_data::prepare_with(&config.data, &tokenizer, &cache_folder::find()?)?, model)
+        }
+        None => {
+            // Sizes that make no model are found before any text is read.
+            Architecture::resolve(&config.model, 1)?;
+            let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
+            let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+            let model = architecture.init(config.train.seed, &device);
+            (prepared, model)
+        }
+    };
+    config.model = model.architecture().into();
+    let name = run_folder::name(args.config.as_deref());
+    let folder = run_folder::create(args.output_dir.as_deref(), &name, overwrite)?;
+    disk::check(&folder, model.architecture().parameter_count(), config.train.keep)?;
+    resume::remember(&folder, &config, &prepared, args.init_from.as_deref())?;
+    start(&config, &prepared, &folder, Start::Fresh(Box::new(model)), printer)
+}
+
+/// With `--init-from` the sizes are not the configuration's to set.
+fn refuse_sizes(args: &Args) -> anyhow::Result<()> {
+    let sets_size = |set: &&String| set.starts_with("model.") || set.starts_with("tokenizer.");
+    match args.set.iter().find(sets_size) {
+        Some(set) => Err(usage(format_args!("--set {set}: with --init-from, sizes and tokenizer are the model's; leave it out"))),
+        None => Ok(()),
+    }
+}
+
+fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
+    let config = resume::configuration(args, folder)?;
+    let device = args.device.open()?;
+    let (prepared, init_from) = resume::origin(folder, &config)?;
+    let place = match (has_checkpoint(folder), init_from) {
+        (true, _) => Start::Resume(device),
+        // Stopped before its first checkpoint: the beginning is the place to go on from.
+        (false, Some(model)) => Start::Fresh(Box::new(ModelFolder::load(&model, &device.autodiff())?.model)),
+        (false, None) => {
+            let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+            Start::Fresh(Box::new(architecture.init(config.train.seed, &device.autodiff())))
+        }
+    };
+    start(&config, &prepared, folder, place, printer)
+}
+
+/// Trains in `folder`.
+fn start(config: &Config, prepared: &Prepared, folder: &Path, start: Start, printer: Printer) -> anyhow::Result<()> {
+    let narrator = Narrator::new(printer, folder, config, prepared)?;
+    narrator.introduce(folder, &Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?);
+    let special = prepared_special(prepared);
+    let sample_prompt = prepared.tokenizer.encode(&config.train.sample_prompt)?;
+    let sample_prompt = if sample_prompt.is_empty() && special.bos.is_none() {
+        prepared.train.tokens(0..1)
+    } else {
+        sample_prompt
+    };
+    let settings =
+        Settings { train: config.train.clone(), optimizer: config.optimizer.clone(), schedule: config.schedule.clone() };
+    let write_extras = |folder: &Path| {
+        prepared.tokenizer.save(folder).map_err(std::io::Error::other)?;
+        fs::write(folder.join("README.md"), model_card::text(config, prepared, narrator.last_loss()))
+    };
+    interrupt::defer();
+    let run = Run {
+        folder,
+        training: &prepared.train,
+        validation: &prepared.validation,
+        special,
+        sample_prompt,
+        write_extras: &write_extras,
+        interrupted: &|| interrupt::pending().is_some(),
+        on_event: &mut |event| narrator.tell(event),
+    };
+    let outcome = llm_train::train(start, &settings, run);
+    let outcome = outcome.inspect_err(|_| narrator.finish_bar())?;
+    narrator.finish_bar();
+    if let Some(signal) = interrupt::pending().filter(|_| outcome.model.is_none()) {
+        narrator.note(&format!(
+            "{} after step {}; go on with: {} train --resume {}",
+            signal.name(),
+            outcome.steps,
+            Narrator::program(),
+            folder.display()
+        ));
+        return Err(Interrupted(signal).into());
+    }
+    Summary::new(config, prepared, &outcome).print(&narrator, printer).context("cannot write the summary")
+}
+
+/// Ids of the tokenizer that generation needs.
+fn prepared_special(prepared: &Prepared) -> llm_models::generate::Special {
+    let tokenizer = &prepared.tokenizer;
+    llm_models::generate::Special {
+        bos: tokenizer.bos(),
+        eos: tokenizer.eos(),
+        n_tokens: Some(tokenizer.vocab_size()),
+    }
+}

@@ -1,0 +1,97 @@
+//! Ctrl-C and SIGTERM.
+//!
+//! A command that can stop tidily calls [`defer`]: the first signal then only raises a flag, which the command finds with [`pending`] at
+//! its next step, and a second signal ends the process at once. Every other command is ended by the first signal.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::failure::Interrupted;
+
+/// A signal that asks the program to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGINT, from Ctrl-C.
+    Interrupt,
+    /// SIGTERM, from a supervisor.
+    Terminate,
+}
+
+impl Signal {
+    /// 128 + the number of the signal, as shells report it.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+
+    /// What the user did.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// What the signal handlers share with the program. They only touch atomics.
+struct Flags {
+    /// Whether the next signal ends the process.
+    at_once: Arc<AtomicBool>,
+    /// Exit code of the first signal seen; 0 before.
+    code: Arc<AtomicUsize>,
+}
+
+static FLAGS: OnceLock<Flags> = OnceLock::new();
+
+/// Installs the handlers; the first signal ends the process until [`defer`] is called.
+///
+/// # Errors
+/// The operating system refuses a handler.
+pub(crate) fn install() -> anyhow::Result<()> {
+    let flags = Flags {
+        at_once: Arc::new(AtomicBool::new(true)),
+        code: Arc::new(AtomicUsize::new(0)),
+    };
+    for (number, signal) in [(SIGINT, Signal::Interrupt), (SIGTERM, Signal::Terminate)] {
+        let code = signal.exit_code();
+        // Handlers run in this order: a first signal passes the shutdown, and arms it for the second.
+        let shutdown =
+            flag::register_conditional_shutdown(number, i32::from(code), flags.at_once.clone());
+        shutdown.context("cannot catch signals")?;
+        flag::register_usize(number, flags.code.clone(), usize::from(code))
+            .context("cannot catch signals")?;
+        flag::register(number, flags.at_once.clone()).context("cannot catch signals")?;
+    }
+    let _ = FLAGS.set(flags);
+    Ok(())
+}
+
+/// From now on the first signal only raises the flag behind [`pending`].
+pub(crate) fn defer() {
+    if let Some(flags) = FLAGS.get() {
+        flags.at_once.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The signal that has come in since [`defer`], if any.
+pub(crate) fn pending() -> Option<Signal> {
+    match FLAGS.get()?.code.load(Ordering::SeqCst) {
+        130 => Some(Signal::Interrupt),
+        143 => Some(Signal::Terminate),
+        _ => None,
+    }
+}
+
+/// Fails when a signal has come in.
+///
+/// # Errors
+/// [`Interrupted`], which ends with the exit code of the signal.
+pub(crate) fn check() -> Result<(), Interrupted> {
+    pending().map_or(Ok(()), |signal| Err(Interrupted(signal)))
+}

@@ -1,0 +1,77 @@
+//! A model as the command line names it: a model folder, or a run folder, whose final model is meant.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use burn::prelude::Device;
+use llm_models::{LanguageModel, checkpoint};
+use llm_tokenizer::Tokenizer;
+
+/// A model with the tokenizer it was trained on.
+#[derive(Debug)]
+pub(crate) struct ModelFolder {
+    /// The network.
+    pub(crate) model: LanguageModel,
+    /// Its tokenizer.
+    pub(crate) tokenizer: Tokenizer,
+}
+
+impl ModelFolder {
+    /// Loads the folder onto `device`. The tokenizer comes first: it is small, and may be what is wrong.
+    ///
+    /// # Errors
+    /// There is no model in the folder, or a file of it is damaged.
+    pub(crate) fn load(path: &Path, device: &Device) -> anyhow::Result<Self> {
+        let path = find(path)?;
+        let tokenizer = Tokenizer::load(&path)?;
+        let model = checkpoint::load(&path, device)?;
+        Ok(Self { model, tokenizer })
+    }
+}
+
+/// The folder with `config.json`: `path`, or `model` within it.
+fn find(path: &Path) -> anyhow::Result<PathBuf> {
+    let name = path.display();
+    if !path.exists() {
+        bail!("{name}: does not exist; expected a folder with config.json and model.safetensors");
+    }
+    if !path.is_dir() {
+        bail!("{name}: is a file; expected a folder with config.json and model.safetensors");
+    }
+    let inner = path.join("model");
+    if !path.join("config.json").exists() && inner.join("config.json").exists() {
+        return Ok(inner);
+    }
+    Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_run_folder_stands_for_its_final_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        assert_eq!(find(run).unwrap(), run);
+        fs::create_dir(run.join("model")).unwrap();
+        fs::write(run.join("model/config.json"), "{}").unwrap();
+        assert_eq!(find(run).unwrap(), run.join("model"));
+        fs::write(run.join("config.json"), "{}").unwrap();
+        assert_eq!(find(run).unwrap(), run);
+        assert!(
+            find(&run.join("config.json"))
+                .unwrap_err()
+                .to_string()
+                .contains("is a file")
+        );
+        assert!(
+            find(&run.join("none"))
+                .unwrap_err()
+                .to_string()
+                .contains("does not exist")
+        );
+    }
+}

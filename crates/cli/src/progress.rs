@@ -1,0 +1,187 @@
+//! How far a training run is: a bar on a terminal, a line now and then elsewhere, nothing when quiet. All of it goes to stderr.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::printer::{Printer, Verbosity};
+
+/// Time between two lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// What is shown of a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// Optimizer steps done, those of a resumed run included.
+    pub(crate) step: u64,
+    /// Training loss, nats per token.
+    pub(crate) loss: f64,
+    /// Training tokens a second.
+    pub(crate) tokens_per_s: f64,
+    /// Memory of the process in bytes, where the system tells.
+    pub(crate) memory: Option<u64>,
+}
+
+/// Shows the progress of one run.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    printer: Printer,
+    bar: Option<ProgressBar>,
+    total: u64,
+    first_step: u64,
+    started: Instant,
+    time_limit: Option<Duration>,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    /// Begins at `first_step` steps done of `total`; the run ends after `time_limit` at the latest.
+    pub(crate) fn new(
+        printer: Printer,
+        first_step: u64,
+        total: u64,
+        time_limit: Option<Duration>,
+    ) -> Self {
+        let bar =
+            (printer.verbosity() == Verbosity::Normal && io::stderr().is_terminal()).then(|| {
+                let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+                let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar.set_position(first_step);
+                bar
+            });
+        Self {
+            printer,
+            bar,
+            total,
+            first_step,
+            started: Instant::now(),
+            time_limit,
+            last_line: None,
+        }
+    }
+
+    /// Shows where the run is.
+    pub(crate) fn update(&mut self, reading: &Reading) {
+        let elapsed = self.started.elapsed();
+        let left = time_left(
+            reading.step - self.first_step.min(reading.step),
+            self.total.saturating_sub(reading.step),
+            elapsed,
+        );
+        let left = match (left, self.time_limit) {
+            (Some(left), Some(limit)) => Some(left.min(limit.saturating_sub(elapsed))),
+            (left, limit) => left.or(limit),
+        };
+        let message = describe(reading, left);
+        if let Some(bar) = &self.bar {
+            bar.set_position(reading.step);
+            bar.set_message(message);
+            return;
+        }
+        let due = self
+            .last_line
+            .is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
+        if due || reading.step >= self.total {
+            self.last_line = Some(Instant::now());
+            self.printer.note(format_args!(
+                "step {}/{}  {message}",
+                reading.step, self.total
+            ));
+        }
+    }
+
+    /// Says something without breaking the bar.
+    pub(crate) fn note(&self, line: impl Display) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.printer.note(line)),
+            None => self.printer.note(line),
+        }
+    }
+
+    /// Leaves the bar as it stands and goes to a new line.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.abandon();
+        }
+    }
+}
+
+/// Time that `steps_left` take when `steps_done` took `elapsed`.
+fn time_left(steps_done: u64, steps_left: u64, elapsed: Duration) -> Option<Duration> {
+    let seconds = elapsed.as_secs_f64() * steps_left as f64 / steps_done as f64;
+    (steps_done > 0)
+        .then(|| Duration::try_from_secs_f64(seconds).ok())
+        .flatten()
+}
+
+fn describe(reading: &Reading, left: Option<Duration>) -> String {
+    let mut parts = vec![
+        format!("loss {:.4}", reading.loss),
+        format!("{} tokens/s", with_commas(reading.tokens_per_s)),
+    ];
+    parts.extend(
+        reading
+            .memory
+            .map(|bytes| format!("{} MB", bytes / 1_000_000)),
+    );
+    parts.extend(left.map(|left| format!("{} left", clock(left))));
+    parts.join("  ")
+}
+
+fn with_commas(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Hours, minutes and seconds: `1:02:03` or `2:03`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_described_in_one_line() {
+        let reading = Reading {
+            step: 10,
+            loss: 1.23456,
+            tokens_per_s: 12_345.6,
+            memory: Some(150_000_000),
+        };
+        let line = describe(&reading, Some(Duration::from_secs(3723)));
+        assert_eq!(line, "loss 1.2346  12,346 tokens/s  150 MB  1:02:03 left");
+        let reading = Reading {
+            memory: None,
+            tokens_per_s: 999.0,
+            ..reading
+        };
+        assert_eq!(describe(&reading, None), "loss 1.2346  999 tokens/s");
+    }
+
+    #[test]
+    fn time_left_follows_the_pace_so_far() {
+        assert_eq!(
+            time_left(10, 30, Duration::from_secs(20)),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(time_left(0, 30, Duration::from_secs(20)), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! The `README.md` of a model folder: what the model was made from, how, and how good it is.
+
+use llm_data::Prepared;
+
+use crate::config::Config;
+
+/// The card. Says nothing of the time or the machine, so that equal runs write equal files.
+pub(crate) fn text(config: &Config, prepared: &Prepared, validation_loss: Option<f64>) -> String {
+    let sources = if config.data.sources.is_empty() {
+        format!("stories from the built-in grammar, seed {}, {}", config.data.synth.seed, config.data.synth.size)
+    } else {
+        let names = config.data.sources.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let measured = validation_loss.map_or_else(
+        || "not measured yet".to_owned(),
+        |loss| format!("{loss:.4} nats per token (perplexity {:.3})", loss.exp()),
+    );
+    // Paths of the machine that trained it are nobody else's business.
+    let mut public = config.clone();
+    let file_names = |paths: &mut Vec<std::path::PathBuf>| {
+        for path in paths {
+            *path = path.file_name().map(Into::into).unwrap_or_default();
+        }
+    };
+    file_names(&mut public.data.sources);
+    file_names(&mut public.data.validation_sources);
+    let settings = public.to_toml().unwrap_or_default();
+    format!(
+        "---\nlibrary_name: transformers\npipeline_tag: text-generation\n---\n\n# A language model of family {}\n\n\
+         - Trained on: {sources}; {} tokens, {} of them for validation\n\
+         - Tokenizer: {}\n\
+         - Validation loss: {measured}\n\n\
+         ## Settings\n\n```toml\n{settings}```\n",
+        config.model.family.name(),
+        prepared.train.len() + prepared.validation.len(),
+        prepared.validation.len(),
+        prepared.tokenizer.describe(),
+    )
+}

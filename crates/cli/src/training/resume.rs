@@ -1,0 +1,166 @@
+//! Going on with a run: its own configuration, its own data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use llm_data::Prepared;
+use serde::{Deserialize, Serialize};
+
+use crate::cache_folder;
+use crate::commands::train::Args;
+use crate::config::{Config, Layers};
+use crate::failure::usage;
+
+/// The run's resolved configuration.
+const CONFIG: &str = "config.toml";
+/// What the run was made from.
+const ORIGIN: &str = "origin.json";
+
+/// Keys that may change on the way: they set how long, and what is shown and written when, but no weight.
+const FREE: [&str; 13] = [
+    "train.max_steps",
+    "train.max_tokens",
+    "train.max_epochs",
+    "train.max_minutes",
+    "train.eval_every",
+    "train.eval_windows",
+    "train.patience",
+    "train.checkpoint_every",
+    "train.keep",
+    "train.sample_every",
+    "train.sample_prompt",
+    "train.sample_tokens",
+    "train.log_every",
+];
+
+/// What a run was made from.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    /// Hash of the sources and of every setting that turns them into tokens.
+    tokens: String,
+    /// Hash of the tokenizer.
+    tokenizer: String,
+    /// The model folder whose weights it began with.
+    init_from: Option<PathBuf>,
+}
+
+impl Origin {
+    fn of(prepared: &Prepared, init_from: Option<PathBuf>) -> Self {
+        Self {
+            tokens: prepared.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            tokenizer: prepared.tokenizer.hash(),
+            init_from,
+        }
+    }
+
+    fn has_data(&self, prepared: &Prepared) -> bool {
+        *self == Self::of(prepared, self.init_from.clone())
+    }
+}
+
+/// Writes what [`configuration`] and [`origin`] will read.
+///
+/// # Errors
+/// The folder can't be written.
+pub(crate) fn remember(
+    folder: &Path,
+    config: &Config,
+    prepared: &Prepared,
+    init_from: Option<&Path>,
+) -> anyhow::Result<()> {
+    let mut config = config.clone();
+    // So that the run can be resumed from any folder.
+    for path in config.data.sources.iter_mut().chain(&mut config.data.validation_sources).chain(&mut config.tokenizer.path)
+    {
+        *path = std::path::absolute(&*path)?;
+    }
+    let write = |name, text: String| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("{}: cannot write", path.display()))
+    };
+    prepared.tokenizer.save(folder)?;
+    let init_from = init_from.map(std::path::absolute).transpose()?;
+    write(ORIGIN, serde_json::to_string(&Origin::of(prepared, init_from))?)?;
+    write(CONFIG, config.to_toml()?)
+}
+
+/// The configuration of the run in `folder`, with the changes of the arguments.
+///
+/// # Errors
+/// The folder holds no run, or an argument changes what may not change.
+pub(crate) fn configuration(args: &Args, folder: &Path) -> anyhow::Result<Config> {
+    let path = folder.join(CONFIG);
+    if !folder.is_dir() {
+        bail!("{}: there is no such run folder", folder.display());
+    }
+    if !path.is_file() {
+        bail!("{}: is not a run folder, it has no {CONFIG}", folder.display());
+    }
+    let stored = Layers::new().file(&path)?.resolve()?;
+    let changed = args.override_with_flags(Layers::new().file(&path)?)?.resolve()?;
+    let (before, after) = (toml::Value::try_from(&stored)?, toml::Value::try_from(&changed)?);
+    let mut keys = Vec::new();
+    differences("", Some(&before), Some(&after), &mut keys);
+    if let Some(key) = keys.iter().find(|key| !FREE.contains(&key.as_str())) {
+        return Err(usage(format_args!(
+            "{key}: a resumed run keeps the setting it began with; leave it out, or start anew with --init-from"
+        )));
+    }
+    Ok(changed)
+}
+
+/// Dotted keys whose values differ.
+fn differences(prefix: &str, before: Option<&toml::Value>, after: Option<&toml::Value>, keys: &mut Vec<String>) {
+    let table = |value: Option<&toml::Value>| value.and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let both_scalars = ![before, after].iter().flatten().any(|value| value.is_table());
+    if both_scalars {
+        if before != after {
+            keys.push(prefix.to_owned());
+        }
+        return;
+    }
+    let (before, after) = (table(before), table(after));
+    let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        differences(&key, before.get(name), after.get(name), keys);
+    }
+}
+
+/// The tokens of the run in `folder`, and the model folder that it began with, if any.
+///
+/// # Errors
+/// The sources, or their tokenizer, are not what they were when the run began.
+pub(crate) fn origin(folder: &Path, config: &Config) -> anyhow::Result<(Prepared, Option<PathBuf>)> {
+    let path = folder.join(ORIGIN);
+    let text = fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let origin: Origin =
+        serde_json::from_slice(&text).with_context(|| format!("{}: is damaged", path.display()))?;
+    let cache = cache_folder::find()?;
+    let prepared = match &origin.init_from {
+        // Its tokenizer came with the model, and has been copied.
+        Some(_) => llm_data::prepare_with(&config.data, &llm_tokenizer::Tokenizer::load(folder)?, &cache)?,
+        None => llm_data::prepare(&config.data, &config.tokenizer, &cache)?,
+    };
+    if !origin.has_data(&prepared) {
+        bail!(
+            "{}: the text it is trained on has changed since it began; put the old text back, or start anew with --init-from",
+            folder.display()
+        );
+    }
+    Ok((prepared, origin.init_from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_changed_key_is_named() {
+        let parse = |text: &str| toml::Value::Table(text.parse().unwrap());
+        let mut keys = Vec::new();
+        differences("", Some(&parse("[a]\nb = 1\nc = 2\n[d]\ne = [1]")), Some(&parse("[a]\nb = 1\nc = 3\n[d.f]\ng = 1")), &mut keys);
+        assert_eq!(keys, ["a.c", "d.e", "d.f.g"]);
+    }
+}

@@ -1,0 +1,304 @@
+//! `llm tokenizer train`, `encode` and `decode`.
+
+use crate::{Place, json};
+
+const TEXT: &str = "the cat sat on the mat.\nthe dog sat on the log.\nthe café is open.\n";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("a.txt", TEXT);
+    place.ok(&[
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "--kind",
+        "character",
+        "--output_dir",
+        "chars",
+    ]);
+    place.ok(&[
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "a.txt",
+        "--vocab_size=270",
+        "--output-dir",
+        "bpe",
+    ]);
+    place
+}
+
+#[test]
+fn text_comes_back_from_its_ids() {
+    let place = place();
+    for tokenizer in ["chars", "bpe", "bpe/tokenizer.json"] {
+        let by_text = place.ok(&[
+            "tokenizer",
+            "encode",
+            "--tokenizer",
+            tokenizer,
+            "--text",
+            TEXT,
+        ]);
+        let by_file = place.ok(&[
+            "tokenizer",
+            "encode",
+            "--tokenizer",
+            tokenizer,
+            "--file",
+            "a.txt",
+        ]);
+        let by_stdin = place.run_with(&["tokenizer", "encode", "--tokenizer", tokenizer], TEXT);
+        assert_eq!(
+            (by_text.as_str(), by_text.as_str()),
+            (by_file.as_str(), by_stdin.stdout.as_str())
+        );
+
+        let ids: Vec<&str> = by_text.split_whitespace().collect();
+        let mut decode = vec!["tokenizer", "decode", "--tokenizer", tokenizer];
+        assert_eq!(place.run_with(&decode, by_text.as_str()).stdout, TEXT);
+        decode.extend(&ids);
+        assert_eq!(place.ok(&decode), TEXT);
+
+        let encoded = place.ok(&[
+            "tokenizer",
+            "encode",
+            "--tokenizer",
+            tokenizer,
+            "--file",
+            "a.txt",
+            "--json",
+        ]);
+        let encoded = json(&encoded);
+        let found: Vec<String> = encoded["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(found, ids);
+        assert_eq!(encoded["tokens"].as_array().unwrap().len(), ids.len());
+    }
+}
+
+#[test]
+fn nothing_is_encoded_as_nothing() {
+    let place = place();
+    assert_eq!(
+        place.ok(&["tokenizer", "encode", "--tokenizer", "bpe", "--text", ""]),
+        "\n"
+    );
+    assert_eq!(
+        place.ok(&["tokenizer", "encode", "--tokenizer", "bpe"]),
+        "\n"
+    );
+    assert_eq!(place.ok(&["tokenizer", "decode", "--tokenizer", "bpe"]), "");
+    assert_eq!(
+        json(&place.ok(&[
+            "tokenizer",
+            "encode",
+            "--tokenizer",
+            "bpe",
+            "--text",
+            "",
+            "--json"
+        ]))["ids"],
+        json("[]")
+    );
+}
+
+#[test]
+fn a_text_may_begin_with_a_hyphen() {
+    let place = place();
+    let ids = place.ok(&[
+        "tokenizer",
+        "encode",
+        "--tokenizer",
+        "bpe",
+        "--text",
+        "--text",
+    ]);
+    assert_eq!(
+        place
+            .run_with(&["tokenizer", "decode", "--tokenizer", "bpe"], ids)
+            .stdout,
+        "--text"
+    );
+}
+
+#[test]
+fn quiet_means_quiet() {
+    let place = Place::new();
+    place.write("a.txt", TEXT);
+    let train = [
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "--output-dir",
+        "bpe",
+        "--vocab-size",
+        "300",
+    ];
+    assert!(!place.run(&train).stderr.is_empty());
+    let quiet = place.run(&[&train[..], &["--force", "--quiet"]].concat());
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn bad_input_is_refused_with_its_name() {
+    let place = place();
+    place
+        .write("empty.txt", "")
+        .write("binary.txt", b"ab\ncd\xff\xfe")
+        .write("broken.json", "{\"a\": ");
+    let train = |arguments: &[&'static str]| {
+        [
+            &["tokenizer", "train", "--output-dir", "new"][..],
+            arguments,
+        ]
+        .concat()
+    };
+    place.refused(&train(&["--data", "none.txt"]), 1, &["none.txt"]);
+    place.refused(&train(&["--data", "a.txt", "none.txt"]), 1, &["none.txt"]);
+    place.refused(&train(&["--data", "empty.txt"]), 1, &["empty.txt"]);
+    place.refused(
+        &train(&["--data", "binary.txt"]),
+        1,
+        &["binary.txt:2", "UTF-8"],
+    );
+    place.refused(
+        &train(&["--data", "a.txt", "--kind", "wordpiece"]),
+        2,
+        &["--kind", "bpe", "character"],
+    );
+    place.refused(
+        &train(&[
+            "--data",
+            "a.txt",
+            "--kind",
+            "character",
+            "--vocab-size",
+            "300",
+        ]),
+        2,
+        &["--vocab-size"],
+    );
+    place.refused(
+        &train(&["--data", "a.txt", "--vocab-size", "256"]),
+        2,
+        &["--vocab-size", "256", "257"],
+    );
+    place.refused(
+        &train(&["--data", "a.txt", "--vocab-size", "many"]),
+        2,
+        &["--vocab-size", "many"],
+    );
+    place.refused(&train(&["--data", "broken.json"]), 1, &["broken.json"]);
+    assert!(!place.path().join("new").exists());
+
+    place.refused(
+        &[
+            "tokenizer",
+            "train",
+            "--data",
+            "a.txt",
+            "--output-dir",
+            "bpe",
+        ],
+        1,
+        &["bpe", "--force"],
+    );
+    place.refused(
+        &[
+            "tokenizer",
+            "train",
+            "--data",
+            "a.txt",
+            "--output-dir",
+            "a.txt",
+        ],
+        1,
+        &["a.txt", "is a file"],
+    );
+    place.refused(
+        &[
+            "tokenizer",
+            "train",
+            "--data",
+            "a.txt",
+            "--output-dir",
+            "no/where",
+        ],
+        1,
+        &["no/where"],
+    );
+    place.ok(&[
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "--output-dir",
+        "bpe",
+        "--force",
+    ]);
+
+    let encode = |arguments: &[&'static str]| [&["tokenizer", "encode"][..], arguments].concat();
+    place.refused(
+        &encode(&["--tokenizer", "none", "--text", "a"]),
+        1,
+        &["none"],
+    );
+    place.refused(
+        &encode(&["--tokenizer", "broken.json", "--text", "a"]),
+        1,
+        &["broken.json"],
+    );
+    place.refused(
+        &encode(&["--tokenizer", "chars", "--text", "Q"]),
+        2,
+        &["--text", "'Q'"],
+    );
+    place.refused(
+        &encode(&["--tokenizer", "chars", "--text", "a", "--file", "a.txt"]),
+        2,
+        &["--text", "--file"],
+    );
+    place.refused(
+        &encode(&["--tokenizer", "chars", "--file", "none.txt"]),
+        1,
+        &["none.txt"],
+    );
+    place.refused(
+        &encode(&["--tokenizer", "chars", "--file", "bpe"]),
+        1,
+        &["bpe", "folder"],
+    );
+    place.refused_with(
+        &encode(&["--tokenizer", "chars"]),
+        "Q",
+        1,
+        &["stdin", "'Q'"],
+    );
+    place.refused_with(
+        &encode(&["--tokenizer", "bpe"]),
+        b"\xff".to_vec(),
+        1,
+        &["stdin", "UTF-8"],
+    );
+
+    let decode = |arguments: &[&'static str]| {
+        [
+            &["tokenizer", "decode", "--tokenizer", "bpe"][..],
+            arguments,
+        ]
+        .concat()
+    };
+    place.refused(&decode(&["1", "999999"]), 2, &["999999"]);
+    place.refused(&decode(&["one"]), 2, &["one"]);
+    place.refused(&decode(&["-1"]), 2, &["-1"]);
+    place.refused_with(&decode(&[]), "1 x", 1, &["stdin", "\"x\""]);
+    place.refused_with(&decode(&[]), "999999", 1, &["999999"]);
+}

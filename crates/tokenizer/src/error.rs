@@ -1,0 +1,238 @@
+//! What can go wrong with a tokenizer, with what a person needs to put it right.
+
+use std::path::PathBuf;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizerError {
+    /// The configuration asks for a BPE smaller than its alphabet.
+    #[error(
+        "tokenizer.vocab_size is {found}, but byte-level BPE needs at least 257: one token for each byte and one that ends a text"
+    )]
+    VocabSize {
+        /// Size asked for, in tokens.
+        found: usize,
+    },
+    /// The configuration asks for a file and names none.
+    #[error(
+        "tokenizer.kind is \"file\" but tokenizer.path is not set; name a tokenizer.json or a folder that holds one"
+    )]
+    PathMissing,
+    /// The configuration names a file that its kind does not read.
+    #[error(
+        "tokenizer.path is {path:?}, which only tokenizer.kind = \"file\" reads; set that kind or remove the path"
+    )]
+    PathUnused {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A tokenizer was to be trained on nothing.
+    #[error("there is no text to make a tokenizer from; check that the source is not empty")]
+    NoText,
+    /// Training broke off.
+    #[error("training the byte-level BPE failed")]
+    Train {
+        /// What `tokenizers` reported.
+        #[source]
+        source: tokenizers::Error,
+    },
+    /// A file or folder could not be read.
+    #[error("cannot read {}; check that it exists, is a file and may be read", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system reported.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}; check that the folder exists, may be written and has room", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system reported.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A folder holds no tokenizer.
+    #[error("{} holds no tokenizer; looked for {looked_for}", folder.display())]
+    NoTokenizer {
+        /// The folder.
+        folder: PathBuf,
+        /// The names looked for.
+        looked_for: &'static str,
+    },
+    /// One file of a pair is there, the other is not.
+    #[error("{} needs {} beside it, which is missing", path.display(), partner.display())]
+    NoPartner {
+        /// The file that is there.
+        path: PathBuf,
+        /// The file that is not.
+        partner: PathBuf,
+    },
+    /// A file has no content.
+    #[error("{} is empty; get it again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not text.
+    #[error("{} is not UTF-8 from byte {position} on; it is no tokenizer file, or damaged", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Number of bytes before the first wrong one.
+        position: usize,
+        /// The decoding error.
+        #[source]
+        source: std::str::Utf8Error,
+    },
+    /// A file is not JSON.
+    #[error("{}:{line}:{column}: not valid JSON; the file may be cut short, get it again", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What the parser reported.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A key of a JSON file has a wrong value.
+    #[error("{}: {key} must be {expected}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The key, with dots for nesting.
+        key: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// JSON, but no tokenizer that the `tokenizers` library reads.
+    #[error("{} is JSON but not a usable tokenizer.json; export the tokenizer again", path.display())]
+    Definition {
+        /// The file.
+        path: PathBuf,
+        /// What `tokenizers` reported.
+        #[source]
+        source: tokenizers::Error,
+    },
+    /// Two tokens have one id.
+    #[error("{}: id {id} is given to both {first:?} and {second:?}; each token needs its own", path.display())]
+    DuplicateId {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: u32,
+        /// One of the tokens.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// An added token would get another id than its file says.
+    #[error(
+        "{}: the added token {token:?} is listed with id {listed} but its place in the vocabulary is {actual}; number the added tokens without gaps after the vocabulary",
+        path.display()
+    )]
+    AddedTokenId {
+        /// The file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// Id in the file.
+        listed: u32,
+        /// Id that encoding would give.
+        actual: u32,
+    },
+    /// A decoder whose output cannot be streamed.
+    #[error(
+        "{}: the decoder {decoder} is not supported; use ByteLevel, Metaspace, WordPiece, Fuse or a Sequence of Replace, ByteFallback, Fuse and Strip",
+        path.display()
+    )]
+    Decoder {
+        /// The file.
+        path: PathBuf,
+        /// Type of the decoder as the file names it.
+        decoder: String,
+    },
+    /// A line of a merges file is not two symbols.
+    #[error("{}:{line}: expected two symbols with one space between them, found {found:?}", path.display())]
+    MergeLine {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The line.
+        found: String,
+    },
+    /// A merge names or makes a token that the vocabulary lacks.
+    #[error("{}:{line}: the vocabulary {} has no token {token:?}; the two files do not belong together", path.display(), vocab.display())]
+    MergeToken {
+        /// The merges file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The vocabulary file.
+        vocab: PathBuf,
+        /// The token.
+        token: String,
+    },
+    /// `tokenizer_config.json` names a token that the vocabulary lacks.
+    #[error("{}: {key} is {token:?}, which is not in the vocabulary; name one of its tokens", path.display())]
+    NamedToken {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// The token.
+        token: String,
+    },
+    /// A character that no token stands for.
+    #[error(
+        "the character {character:?} (U+{:04X}) at position {position} is not in the vocabulary; remove it or make the tokenizer from a text that has it",
+        u32::from(*character)
+    )]
+    UnknownCharacter {
+        /// The character.
+        character: char,
+        /// Number of characters before it.
+        position: usize,
+    },
+    /// Plain text for which the model insists on a special token.
+    #[error(
+        "the text is encoded as the special token {token:?}, which text must not become; remove it from the text or parse special tokens on purpose"
+    )]
+    SpecialInText {
+        /// The special token.
+        token: String,
+    },
+    /// Encoding broke off.
+    #[error("encoding the text failed")]
+    Encode {
+        /// What `tokenizers` reported.
+        #[source]
+        source: tokenizers::Error,
+    },
+    /// An id without a token.
+    #[error(
+        "token id {id} is not in the vocabulary of {vocab_size} tokens; check that the model and the tokenizer belong together"
+    )]
+    UnknownId {
+        /// The id.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// A token could not be turned into text.
+    #[error("decoding token id {id} failed")]
+    Decode {
+        /// The id.
+        id: u32,
+        /// What `tokenizers` reported.
+        #[source]
+        source: tokenizers::Error,
+    },
+}

@@ -1,0 +1,210 @@
+//! What each token adds to the decoded text, as bytes.
+//!
+//! The decoders of `tokenizers` turn a whole list of tokens into a string. All of them that matter here work token by token, apart from the
+//! first one, so that a stream can ask for one token at a time and end up with the same text. The one difference is on purpose: a run of byte
+//! tokens that is not UTF-8 becomes one U+FFFD for each wrong part, as in byte-level decoding and as Rust and Python do it, where `tokenizers`
+//! replaces every byte of the run, the good ones too, once it has seen the end of it.
+
+use tokenizers::{Decoder, DecoderWrapper};
+
+use crate::byte_level;
+
+/// Decoding of single tokens.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    /// Rules of the library that change each token on its own; the first token may count as such.
+    each: Vec<DecoderWrapper>,
+    bytes: Bytes,
+    /// Whether a space comes between tokens, as with no decoder at all.
+    spaced: bool,
+    /// Character to drop from the start of the text, and how many of it at most.
+    pub(crate) strip: Option<(char, usize)>,
+}
+
+/// How tokens spell bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Bytes {
+    /// Not at all.
+    #[default]
+    None,
+    /// With the symbols of [`byte_level`].
+    Symbols,
+    /// As `<0x0A>`.
+    Fallback,
+}
+
+impl Pieces {
+    /// Reads a decoder.
+    ///
+    /// # Errors
+    /// The type of a decoder that cannot work token by token.
+    pub(crate) fn new(decoder: Option<&DecoderWrapper>) -> Result<Self, &'static str> {
+        let mut pieces = Self::default();
+        match decoder {
+            None => pieces.spaced = true,
+            Some(decoder) => {
+                let mut fused = false;
+                pieces.add(decoder, &mut fused)?;
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn add(&mut self, decoder: &DecoderWrapper, fused: &mut bool) -> Result<(), &'static str> {
+        let first_rules = !*fused && self.bytes == Bytes::None;
+        match decoder {
+            DecoderWrapper::Sequence(sequence) => {
+                for decoder in sequence.get_decoders() {
+                    self.add(decoder, fused)?;
+                }
+            }
+            DecoderWrapper::Replace(_)
+            | DecoderWrapper::Metaspace(_)
+            | DecoderWrapper::WordPiece(_)
+                if first_rules =>
+            {
+                self.each.push(decoder.clone());
+            }
+            DecoderWrapper::Strip(strip) if first_rules && strip.stop == 0 => {
+                self.each.push(decoder.clone());
+            }
+            DecoderWrapper::Strip(strip) if *fused && strip.stop == 0 && self.strip.is_none() => {
+                self.strip = Some((strip.content, strip.start));
+            }
+            DecoderWrapper::ByteLevel(_) if first_rules => {
+                self.bytes = Bytes::Symbols;
+                *fused = true;
+            }
+            DecoderWrapper::ByteFallback(_) if first_rules => self.bytes = Bytes::Fallback,
+            DecoderWrapper::Fuse(_) => *fused = true,
+            DecoderWrapper::BPE(_) => return Err("BPEDecoder"),
+            DecoderWrapper::CTC(_) => return Err("CTC"),
+            DecoderWrapper::Replace(_) => return Err("Replace after ByteFallback or Fuse"),
+            DecoderWrapper::Metaspace(_) => return Err("Metaspace after ByteFallback or Fuse"),
+            DecoderWrapper::WordPiece(_) => return Err("WordPiece after ByteFallback or Fuse"),
+            DecoderWrapper::ByteLevel(_) => return Err("ByteLevel after ByteFallback or Fuse"),
+            DecoderWrapper::ByteFallback(_) => return Err("ByteFallback after bytes or Fuse"),
+            DecoderWrapper::Strip(_) => return Err("Strip of the end, or between bytes and Fuse"),
+        }
+        Ok(())
+    }
+
+    /// Whether tokens spell their bytes in byte-level symbols.
+    pub(crate) fn byte_level(&self) -> bool {
+        self.bytes == Bytes::Symbols
+    }
+
+    /// Whether single bytes are tokens of their own.
+    pub(crate) fn byte_fallback(&self) -> bool {
+        self.bytes == Bytes::Fallback
+    }
+
+    /// Appends what `token` adds; `first` tells that no other token came before.
+    pub(crate) fn push(
+        &self,
+        token: String,
+        first: bool,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), tokenizers::Error> {
+        let mut token = token;
+        for rule in &self.each {
+            // A rule may treat the first token of its list differently, so let an empty one stand for those before.
+            let list = if first {
+                vec![token]
+            } else {
+                vec![String::new(), token]
+            };
+            token = rule.decode_chain(list)?.pop().unwrap_or_default();
+        }
+        match self.bytes {
+            Bytes::Symbols => byte_level::push_bytes(&token, bytes),
+            Bytes::Fallback => match fallback_byte(&token) {
+                Some(byte) => bytes.push(byte),
+                None => bytes.extend_from_slice(token.as_bytes()),
+            },
+            Bytes::None => {
+                if self.spaced && !first {
+                    bytes.push(b' ');
+                }
+                bytes.extend_from_slice(token.as_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Byte of a token such as `<0x0A>`.
+fn fallback_byte(token: &str) -> Option<u8> {
+    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
+    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Decodes like the library, token by token.
+    #[track_caller]
+    fn check(decoder: Value, tokens: &[&str]) {
+        let decoder: DecoderWrapper = serde_json::from_value(decoder).unwrap();
+        let pieces = Pieces::new(Some(&decoder)).unwrap();
+        let mut bytes = Vec::new();
+        for (index, token) in tokens.iter().enumerate() {
+            pieces
+                .push((*token).to_owned(), index == 0, &mut bytes)
+                .unwrap();
+        }
+        let mut text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((character, count)) = pieces.strip {
+            for _ in 0..count {
+                text = text
+                    .strip_prefix(character)
+                    .map_or(text.clone(), str::to_owned);
+            }
+        }
+        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        assert_eq!(text, decoder.decode(tokens).unwrap());
+    }
+
+    #[test]
+    fn token_by_token_gives_the_text_of_the_library() {
+        let replace = json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "});
+        let llama = json!({"type": "Sequence", "decoders": [
+            replace, {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+        ]});
+        check(llama, &["▁▁a", "<0xC3>", "<0xA9>", "▁b", "<0xé>", "<0x0A>"]);
+        for scheme in ["always", "never", "first"] {
+            let metaspace = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false});
+            check(metaspace, &["▁a", "▁b", "c"]);
+        }
+        let word_piece = json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
+        check(word_piece, &["un", "##able", "to", ".", "do", "n't"]);
+        check(json!({"type": "Fuse"}), &["a", " ", "\\r\\n", "e\u{301}"]);
+        let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        check(byte_level, &["Ġa", "Ã", "©", "not symbols", "Ã", "b"]);
+    }
+
+    #[test]
+    fn without_a_decoder_tokens_stand_apart() {
+        let pieces = Pieces::new(None).unwrap();
+        let mut bytes = Vec::new();
+        pieces.push("a".to_owned(), true, &mut bytes).unwrap();
+        pieces.push("b".to_owned(), false, &mut bytes).unwrap();
+        assert_eq!(bytes, b"a b");
+    }
+
+    #[test]
+    fn decoders_that_need_the_whole_list_are_refused() {
+        for decoder in [
+            json!({"type": "BPEDecoder", "suffix": "</w>"}),
+            json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}),
+            json!({"type": "Strip", "content": " ", "start": 0, "stop": 1}),
+            json!({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}),
+        ] {
+            let decoder: DecoderWrapper = serde_json::from_value(decoder).unwrap();
+            assert!(Pieces::new(Some(&decoder)).is_err(), "{decoder:?}");
+        }
+    }
+}

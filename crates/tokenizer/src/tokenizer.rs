@@ -1,0 +1,243 @@
+//! The tokenizer itself: text to ids, ids to text, and questions about the vocabulary.
+//!
+//! How it comes about is told in `train` and `load`. It holds the tokenizer of the `tokenizers` crate, which has the last word on files and
+//! ids, and beside it the shorter ways that give the same ids.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokenizers::{Model, ModelWrapper};
+
+use crate::characters::Characters;
+use crate::error::TokenizerError;
+use crate::pieces::Pieces;
+use crate::stream::StreamDecoder;
+use crate::words::Words;
+
+/// The tokenizer of the `tokenizers` crate.
+pub(crate) type Engine = tokenizers::Tokenizer;
+
+/// Turns text into token ids and back. Cloning is cheap, and any number of threads may use one tokenizer.
+#[derive(Clone)]
+pub struct Tokenizer {
+    inner: Arc<Inner>,
+}
+
+/// What a tokenizer is made of.
+pub(crate) struct Inner {
+    /// Knows the vocabulary, and parses special tokens when it encodes.
+    pub(crate) engine: Engine,
+    pub(crate) encoder: Encoder,
+    pub(crate) pieces: Pieces,
+    pub(crate) special: HashSet<u32>,
+    /// Stands for what has no token of its own, the one special token that text may become.
+    pub(crate) unknown: Option<u32>,
+    pub(crate) vocab_size: usize,
+    pub(crate) bos: Option<u32>,
+    pub(crate) eos: Option<u32>,
+    /// `tokenizer_config.json` as loaded; empty where there was none.
+    pub(crate) config: Map<String, Value>,
+    /// The canonical `tokenizer.json`.
+    pub(crate) definition: String,
+    pub(crate) hash: OnceLock<String>,
+}
+
+/// How plain text is encoded.
+pub(crate) enum Encoder {
+    Characters(Characters),
+    Words(Words),
+    /// The engine over again, but set to take special tokens for text.
+    Engine(Box<Engine>),
+}
+
+impl Tokenizer {
+    /// The special token that begins and ends a text in tokenizers made here.
+    pub const END_OF_TEXT: &'static str = "<|endoftext|>";
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    pub(crate) fn pieces(&self) -> &Pieces {
+        &self.inner.pieces
+    }
+
+    /// Encodes `text`, all of it: a special token written in the text is encoded like any other characters, and none is added.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownCharacter`] for a character that a character tokenizer, or a byte-level one without all bytes, has no token for;
+    /// [`TokenizerError::SpecialInText`] where the model makes a special token of the text anyway.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let Inner {
+            engine, encoder, ..
+        } = &*self.inner;
+        match encoder {
+            Encoder::Characters(characters) => characters.encode(text),
+            Encoder::Words(words) => {
+                words.encode(engine.get_model(), text, |id| self.check_is_text(id))
+            }
+            Encoder::Engine(plain) => {
+                let ids = encode_whole(plain, text)?;
+                ids.iter().try_for_each(|id| self.check_is_text(*id))?;
+                Ok(ids)
+            }
+        }
+    }
+
+    /// Encodes `text`, in which the text of a special token stands for that token. Adds none of its own.
+    ///
+    /// For prompts that are put together by a template, never for text that others wrote.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownCharacter`] as in [`Tokenizer::encode`].
+    pub fn encode_with_special(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let Inner {
+            engine, encoder, ..
+        } = &*self.inner;
+        match encoder {
+            Encoder::Characters(characters) => characters.encode_with_special(text),
+            Encoder::Words(words) => words
+                .encode_with_special(engine.get_model(), text)
+                .unwrap_or_else(|| encode_whole(engine, text)),
+            Encoder::Engine(_) => encode_whole(engine, text),
+        }
+    }
+
+    /// Decodes `ids`. Special tokens are left out, and bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownId`] for an id outside the vocabulary.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        let mut text = String::with_capacity(ids.len() * 4);
+        let mut stream = self.decoder();
+        for id in ids {
+            stream.push_into(*id, &mut text)?;
+        }
+        stream.finish_into(&mut text);
+        Ok(text)
+    }
+
+    /// Starts to decode a stream of ids.
+    pub fn decoder(&self) -> StreamDecoder<'_> {
+        StreamDecoder::new(self)
+    }
+
+    /// Starts to decode a stream of ids that goes on after `prompt`: a space between the two is kept, and a character that the prompt leaves
+    /// unfinished is completed. Ids of the prompt outside the vocabulary are passed over.
+    pub fn decoder_after(&self, prompt: &[u32]) -> StreamDecoder<'_> {
+        let mut stream = self.decoder();
+        let mut shown = String::new();
+        for id in prompt {
+            // The text of the prompt is not wanted, and neither is a complaint about it: `decode` is there for both.
+            stream.push_into(*id, &mut shown).ok();
+            shown.clear();
+        }
+        stream
+    }
+
+    /// Number of ids: the highest one plus one, special tokens included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.vocab_size
+    }
+
+    /// Id of the token that begins a text, if there is one.
+    pub fn bos(&self) -> Option<u32> {
+        self.inner.bos
+    }
+
+    /// Id of the token that ends a text, if there is one.
+    pub fn eos(&self) -> Option<u32> {
+        self.inner.eos
+    }
+
+    /// Id of a token, written as in the vocabulary.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.engine.token_to_id(token)
+    }
+
+    /// Token of an id, written as in the vocabulary: `Ġthe`, `▁the`, `<0x0A>`.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.engine.id_to_token(id)
+    }
+
+    /// Identity of the tokenizer: SHA-256 of its `tokenizer.json` as [`Tokenizer::save`] writes it, in hexadecimal.
+    pub fn hash(&self) -> String {
+        let hash = || {
+            Sha256::digest(self.inner.definition.as_bytes())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        };
+        self.inner.hash.get_or_init(hash).clone()
+    }
+
+    /// Kind and size in a few words, such as `byte-level BPE, 1024 tokens`.
+    pub fn describe(&self) -> String {
+        let Inner {
+            engine,
+            encoder,
+            pieces,
+            vocab_size,
+            ..
+        } = &*self.inner;
+        let kind = match (encoder, engine.get_model()) {
+            (Encoder::Characters(_), _) => "character level",
+            (_, ModelWrapper::BPE(_)) if pieces.byte_level() => "byte-level BPE",
+            (_, ModelWrapper::BPE(_)) if pieces.byte_fallback() => "BPE with byte fallback",
+            (_, ModelWrapper::BPE(_)) => "BPE",
+            (_, ModelWrapper::WordPiece(_)) => "WordPiece",
+            (_, ModelWrapper::WordLevel(_)) => "word level",
+            (_, ModelWrapper::Unigram(_)) => "unigram",
+        };
+        format!("{kind}, {vocab_size} tokens")
+    }
+
+    /// The token of `id` for decoding; none for a special one.
+    pub(crate) fn text_token(&self, id: u32) -> Result<Option<String>, TokenizerError> {
+        let Inner {
+            engine,
+            special,
+            vocab_size,
+            ..
+        } = &*self.inner;
+        if special.contains(&id) {
+            return Ok(None);
+        }
+        // Nearly every token is in the model, and an added one that is not has an id of its own.
+        let token = engine.get_model().id_to_token(id);
+        let token = token.or_else(|| engine.id_to_token(id));
+        token.map(Some).ok_or(TokenizerError::UnknownId {
+            id,
+            vocab_size: *vocab_size,
+        })
+    }
+
+    fn check_is_text(&self, id: u32) -> Result<(), TokenizerError> {
+        if self.inner.special.contains(&id) && self.inner.unknown != Some(id) {
+            let token = self.token(id).unwrap_or_default();
+            return Err(TokenizerError::SpecialInText { token });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokenizer({})", self.describe())
+    }
+}
+
+fn encode_whole(engine: &Engine, text: &str) -> Result<Vec<u32>, TokenizerError> {
+    let encoding = engine.encode_fast(text, false);
+    let encoding = encoding.map_err(|source| TokenizerError::Encode { source })?;
+    Ok(encoding.get_ids().to_vec())
+}

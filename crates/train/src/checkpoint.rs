@@ -1,0 +1,240 @@
+//! Checkpoints: a model folder with the optimizer's state and the trainer's place beside it, whole or absent.
+//!
+//! Everything is written into `checkpoints/.partial-*`, synced, and renamed to `checkpoints/step-N`. A crash at any instant leaves the
+//! previous checkpoints as they were, and at most a partial folder that the next start removes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::prelude::*;
+use llm_models::checkpoint::{SpecialIds, load, save};
+use llm_models::LanguageModel;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, View};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+use crate::optimizer::State;
+
+/// Optimizer state in a checkpoint.
+const OPTIMIZER: &str = "optimizer.safetensors";
+/// The trainer's place in a checkpoint.
+const PROGRESS: &str = "trainer.json";
+/// Folders on their way.
+const PARTIAL: &str = ".partial-";
+
+/// The trainer's place in the run. Data order and dropout follow from the step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// Optimizer steps done.
+    pub(crate) step: u64,
+    /// The best validation loss and its step.
+    pub(crate) best: Option<(f64, u64)>,
+    /// Evaluations in a row without a new best.
+    pub(crate) evaluations_without_best: u32,
+}
+
+/// Writes the files beside the model that the trainer knows nothing of: tokenizer, model card.
+pub type WriteExtras<'a> = &'a dyn Fn(&Path) -> io::Result<()>;
+
+/// The folder `checkpoints` of a run.
+#[derive(Debug)]
+pub(crate) struct Checkpoints<'a> {
+    folder: PathBuf,
+    special: SpecialIds,
+    extras: Extras<'a>,
+}
+
+/// [`WriteExtras`] that can be printed.
+struct Extras<'a>(WriteExtras<'a>);
+
+impl std::fmt::Debug for Extras<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("extras")
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> TrainError + use<> {
+    let path = path.to_owned();
+    move |source| TrainError::Write { path, source }
+}
+
+impl<'a> Checkpoints<'a> {
+    /// Opens or makes the folder, and removes what a crash left half-written.
+    pub(crate) fn open(run: &Path, special: SpecialIds, extras: WriteExtras<'a>) -> Result<Self, TrainError> {
+        let folder = run.join("checkpoints");
+        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        for place in [&folder, run] {
+            for entry in fs::read_dir(place).map_err(failed(place))?.flatten() {
+                if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+                    fs::remove_dir_all(entry.path()).map_err(failed(&entry.path()))?;
+                }
+            }
+        }
+        Ok(Self { folder, special, extras: Extras(extras) })
+    }
+
+    /// Writes `checkpoints/step-N` and removes the oldest beyond `keep`.
+    pub(crate) fn save_step(
+        &self,
+        model: &LanguageModel,
+        states: &BTreeMap<String, State>,
+        progress: &Progress,
+        keep: usize,
+    ) -> Result<PathBuf, TrainError> {
+        let target = self.folder.join(format!("step-{}", progress.step));
+        write_folder(&target, |folder| {
+            self.write_model(model, folder)?;
+            write_states(states, &folder.join(OPTIMIZER))?;
+            let path = folder.join(PROGRESS);
+            fs::write(&path, serde_json::to_vec(progress).expect("numbers")).map_err(failed(&path))
+        })?;
+        for (_, old) in steps(&self.folder).into_iter().rev().skip(keep) {
+            fs::remove_dir_all(&old).map_err(failed(&old))?;
+        }
+        Ok(target)
+    }
+
+    /// Writes `checkpoints/best`.
+    pub(crate) fn save_best(&self, model: &LanguageModel) -> Result<PathBuf, TrainError> {
+        let target = self.folder.join("best");
+        write_folder(&target, |folder| self.write_model(model, folder))?;
+        Ok(target)
+    }
+
+    /// Writes the finished model to `model` beside `checkpoints`.
+    pub(crate) fn save_final(&self, model: &LanguageModel) -> Result<PathBuf, TrainError> {
+        let target = self.folder.with_file_name("model");
+        write_folder(&target, |folder| self.write_model(model, folder))?;
+        Ok(target)
+    }
+
+    fn write_model(&self, model: &LanguageModel, folder: &Path) -> Result<(), TrainError> {
+        (self.extras.0)(folder).map_err(failed(folder))?;
+        Ok(save(model, self.special, folder)?)
+    }
+}
+
+/// The newest checkpoint of a run: model on `device`, optimizer state, place.
+///
+/// # Errors
+/// [`TrainError::NoCheckpoint`], or what is wrong with the newest one.
+pub(crate) fn newest(run: &Path, device: &Device) -> Result<(LanguageModel, BTreeMap<String, State>, Progress), TrainError> {
+    let Some((_, folder)) = steps(&run.join("checkpoints")).pop() else {
+        return Err(TrainError::NoCheckpoint { folder: run.to_owned() });
+    };
+    let path = folder.join(PROGRESS);
+    let text = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
+    let progress =
+        serde_json::from_slice(&text).map_err(|source| TrainError::Damaged { path, source: Box::new(source) })?;
+    let states = read_states(&folder.join(OPTIMIZER), &device.clone().without_autodiff())?;
+    Ok((load(&folder, device)?, states, progress))
+}
+
+/// Whether a run has a checkpoint to resume from.
+pub fn has_checkpoint(run: &Path) -> bool {
+    !steps(&run.join("checkpoints")).is_empty()
+}
+
+/// The step checkpoints, oldest first.
+fn steps(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let numbered = entries.filter_map(|entry| {
+        let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
+        Some((step, entry.path()))
+    });
+    let mut steps: Vec<(u64, PathBuf)> = numbered.collect();
+    steps.sort();
+    steps
+}
+
+/// Fills a temporary folder beside `target`, syncs it and puts it in the place of `target`.
+fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
+    let parent = target.parent().expect("a folder inside the run");
+    let partial = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent).map_err(failed(target))?;
+    fill(partial.path())?;
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).map_err(failed(path));
+    for entry in fs::read_dir(partial.path()).map_err(failed(target))? {
+        sync(&entry.map_err(failed(target))?.path())?;
+    }
+    sync(partial.path())?;
+    // What the folder holds may be read by whoever may read the run.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let permissions = fs::metadata(parent).map_err(failed(target))?.permissions().mode();
+        let like_parent = fs::Permissions::from_mode(permissions);
+        fs::set_permissions(partial.path(), like_parent).map_err(failed(target))?;
+    }
+    // A folder can't be renamed over another: the old one steps aside and is removed last.
+    let aside = parent.join(format!("{PARTIAL}old-{}", target.file_name().unwrap_or_default().to_string_lossy()));
+    if target.exists() {
+        fs::rename(target, &aside).map_err(failed(target))?;
+    }
+    fs::rename(partial.keep(), target).map_err(failed(target))?;
+    sync(parent)?;
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(failed(&aside))?;
+    }
+    Ok(())
+}
+
+/// A flat tensor on its way into a file.
+struct Stored(Vec<u8>, [usize; 1]);
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+    fn shape(&self) -> &[usize] {
+        &self.1
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+    fn data_len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn write_states(states: &BTreeMap<String, State>, path: &Path) -> Result<(), TrainError> {
+    let stored = |tensor: &Tensor<1>| {
+        let values: Vec<f32> = tensor.to_data().convert::<f32>().try_to_vec().expect("converted to f32");
+        Stored(values.iter().flat_map(|value| value.to_le_bytes()).collect(), [values.len()])
+    };
+    let tensors = states.iter().flat_map(|(path, state)| match state {
+        State::AdamW([first, second]) => {
+            vec![(format!("adamw.first.{path}"), stored(first)), (format!("adamw.second.{path}"), stored(second))]
+        }
+        State::Muon(momentum) => vec![(format!("muon.momentum.{path}"), stored(momentum))],
+    });
+    let file = safetensors::serialize(tensors, None)
+        .map_err(|source| TrainError::Damaged { path: path.to_owned(), source: Box::new(source) })?;
+    fs::write(path, file).map_err(failed(path))
+}
+
+fn read_states(path: &Path, device: &Device) -> Result<BTreeMap<String, State>, TrainError> {
+    let damaged = |source: Box<dyn std::error::Error + Send + Sync>| TrainError::Damaged { path: path.to_owned(), source };
+    let file = fs::read(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+    let tensors = SafeTensors::deserialize(&file).map_err(|source| damaged(Box::new(source)))?;
+    let tensor = |name: &str| {
+        let view = tensors.tensor(name).map_err(|source| damaged(Box::new(source)))?;
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let values: Vec<f32> = values.collect();
+        Ok::<_, TrainError>(Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device))
+    };
+    let mut states = BTreeMap::new();
+    for name in tensors.names() {
+        if let Some(path) = name.strip_prefix("adamw.first.") {
+            let moments = [tensor(name)?, tensor(&format!("adamw.second.{path}"))?];
+            states.insert(path.to_owned(), State::AdamW(moments));
+        } else if let Some(path) = name.strip_prefix("muon.momentum.") {
+            states.insert(path.to_owned(), State::Muon(tensor(name)?));
+        }
+    }
+    Ok(states)
+}

@@ -1,0 +1,117 @@
+//! The learning rate at every step.
+//!
+//! Warm-up and cosine are those of Karpathy's nanoGPT (`get_lr`); WSD is Hu et al. 2024, "MiniCPM", section 4.
+
+use crate::config::{ScheduleConfig, ScheduleKind};
+
+/// A factor of the peak learning rate for each step.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    kind: ScheduleKind,
+    warmup_steps: f64,
+    max_steps: f64,
+    decay_start: f64,
+    /// Minimum as a share of the peak.
+    least: f64,
+}
+
+impl Schedule {
+    /// The schedule of a run of `max_steps` steps whose learning rate peaks at `learning_rate`.
+    pub fn new(config: &ScheduleConfig, max_steps: u64, learning_rate: f64) -> Self {
+        let max_steps = max_steps as f64;
+        Self {
+            kind: config.kind,
+            warmup_steps: config.warmup_steps as f64,
+            max_steps,
+            decay_start: max_steps * (1.0 - config.decay_share.unwrap_or(0.2)),
+            least: config.min_learning_rate.map_or(0.1, |least| least / learning_rate),
+        }
+    }
+
+    /// The factor of the step with this index, from 0.
+    pub fn factor(&self, step: u64) -> f64 {
+        let step = step as f64;
+        if step < self.warmup_steps {
+            return (step + 1.0) / (self.warmup_steps + 1.0);
+        }
+        let from = match self.kind {
+            ScheduleKind::Constant => return 1.0,
+            ScheduleKind::Cosine | ScheduleKind::Linear => self.warmup_steps,
+            ScheduleKind::Wsd => self.decay_start.max(self.warmup_steps),
+        };
+        // At the end exactly the minimum, whatever stands before it.
+        let done = if step >= self.max_steps { 1.0 } else { ((step - from) / (self.max_steps - from)).max(0.0) };
+        let left = match self.kind {
+            ScheduleKind::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            _ => 1.0 - done,
+        };
+        self.least + left * (1.0 - self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Case {
+        kind: ScheduleKind,
+        settings: Settings,
+        steps: Vec<u64>,
+        learning_rates: Vec<f64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Settings {
+        learning_rate: f64,
+        min_learning_rate: f64,
+        warmup_steps: u64,
+        decay_steps: u64,
+        decay_share: Option<f64>,
+    }
+
+    #[test]
+    fn rates_are_those_of_the_reference() {
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../tests/golden/schedules.json")).expect("golden values");
+        assert!(cases.len() >= 8);
+        for case in cases {
+            let Settings { learning_rate, min_learning_rate, warmup_steps, decay_steps, decay_share } = case.settings;
+            let config = ScheduleConfig {
+                kind: case.kind,
+                warmup_steps,
+                min_learning_rate: Some(min_learning_rate),
+                decay_share,
+            };
+            let schedule = Schedule::new(&config, decay_steps, learning_rate);
+            for (step, expected) in case.steps.iter().zip(&case.learning_rates) {
+                let ours = learning_rate * schedule.factor(*step);
+                assert!((ours - expected).abs() < 1e-12, "{:?} at {step}: {ours} against {expected}", case.kind);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_factor_stays_in_its_bounds(
+            kind in proptest::sample::select(vec![
+                ScheduleKind::Cosine, ScheduleKind::Linear, ScheduleKind::Constant, ScheduleKind::Wsd,
+            ]),
+            warmup_steps in 0u64..50,
+            max_steps in 50u64..500,
+            step in 0u64..2000,
+            share in 0.01f64..1.0,
+        ) {
+            let config = ScheduleConfig {
+                kind,
+                warmup_steps,
+                min_learning_rate: (kind != ScheduleKind::Constant).then_some(0.1),
+                decay_share: (kind == ScheduleKind::Wsd).then_some(share),
+            };
+            let factor = Schedule::new(&config, max_steps, 1.0).factor(step);
+            let least = if step < warmup_steps { 0.0 } else { 0.1 - 1e-12 };
+            proptest::prop_assert!(factor > 0.0 && factor >= least && factor <= 1.0, "{factor}");
+        }
+    }
+}

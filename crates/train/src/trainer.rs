@@ -1,0 +1,427 @@
+//! The step loop.
+//!
+//! A run is a pure function of its settings: micro-batches and dropout masks follow from the step's index, so a run that was stopped
+//! anywhere goes on with the same bits from its last checkpoint.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::prelude::*;
+use llm_core::layers::DropoutKey;
+use llm_core::memory::resident_bytes;
+use llm_data::TokenShard;
+use llm_models::LanguageModel;
+use llm_models::checkpoint::SpecialIds;
+use llm_models::generate::{Caching, Decision, GenerateConfig, Special, generate};
+
+use crate::batch::TrainingBatches;
+use crate::checkpoint::{Checkpoints, Progress, WriteExtras, newest};
+use crate::config::{OptimizerConfig, ScheduleConfig, TrainConfig};
+use crate::gradients::{clip_factor, first_not_finite, global_norm};
+use crate::metrics::{MetricsFile, Record, Split};
+use crate::objective::token_losses;
+use crate::optimizer::{Optimizer, Update};
+use crate::schedule::Schedule;
+use crate::{Evaluation, TrainError, evaluate};
+
+/// The tables of a configuration that the trainer reads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `[train]`
+    pub train: TrainConfig,
+    /// `[optimizer]`
+    pub optimizer: OptimizerConfig,
+    /// `[schedule]`
+    pub schedule: ScheduleConfig,
+}
+
+/// Where a run begins.
+#[derive(Debug)]
+pub enum Start {
+    /// At step 0 with this model, on a device with automatic differentiation.
+    Fresh(Box<LanguageModel>),
+    /// At the newest checkpoint of the run folder, on this device.
+    Resume(Device),
+}
+
+/// What a run needs beside settings and data.
+pub struct Run<'a> {
+    /// The run folder, which exists.
+    pub folder: &'a Path,
+    /// Training tokens.
+    pub training: &'a TokenShard,
+    /// Validation tokens.
+    pub validation: &'a TokenShard,
+    /// Tokens with a meaning of their own.
+    pub special: Special,
+    /// Prompt of the samples; empty for the beginning of a text.
+    pub sample_prompt: Vec<u32>,
+    /// Writes what belongs beside the model: tokenizer, model card.
+    pub write_extras: WriteExtras<'a>,
+    /// Asked after every step whether to save and stop.
+    pub interrupted: &'a dyn Fn() -> bool,
+    /// Told what happens.
+    pub on_event: &'a mut dyn FnMut(Event<'_>),
+}
+
+/// What happens in a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A training step is done; every step, also those that `metrics.jsonl` leaves out.
+    Step(&'a Record),
+    /// An evaluation is done.
+    Evaluation {
+        /// Its record.
+        record: &'a Record,
+        /// Whether no evaluation before had a lower loss.
+        is_best: bool,
+    },
+    /// A checkpoint is written.
+    Checkpoint {
+        /// Its folder.
+        folder: &'a Path,
+    },
+    /// The model wrote something.
+    Sample {
+        /// Optimizer steps done.
+        step: u64,
+        /// The new tokens.
+        tokens: &'a [u32],
+    },
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// `train.max_steps`.
+    Steps,
+    /// `train.max_tokens`.
+    Tokens,
+    /// `train.max_epochs`.
+    Epochs,
+    /// `train.max_minutes`.
+    Time,
+    /// `train.patience`.
+    Patience,
+    /// The caller asked; the run can be resumed.
+    Interrupted,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Why.
+    pub reason: StopReason,
+    /// Optimizer steps done, those before a resume included.
+    pub steps: u64,
+    /// Training tokens seen.
+    pub tokens: u64,
+    /// Seconds of this process.
+    pub seconds: f64,
+    /// Loss over the whole validation part; none when interrupted.
+    pub evaluation: Option<Evaluation>,
+    /// The folder of the finished model; none when interrupted.
+    pub model: Option<PathBuf>,
+}
+
+/// Trains until a limit, an interruption or an error.
+///
+/// # Errors
+/// Settings out of range, too little text, a folder in use or that can't be written, a number that is not finite.
+pub fn train<'a>(start: Start, settings: &'a Settings, run: Run<'a>) -> Result<Outcome, TrainError> {
+    settings.validate()?;
+    let _lock = lock(run.folder)?;
+    let special = SpecialIds { bos: run.special.bos, eos: run.special.eos };
+    let checkpoints = Checkpoints::open(run.folder, special, run.write_extras)?;
+    let (model, states, progress) = match start {
+        Start::Fresh(model) => (*model, Default::default(), Progress::default()),
+        Start::Resume(device) => newest(run.folder, &device.autodiff())?,
+    };
+    let seq = settings.train.seq_len.unwrap_or(model.architecture().max_seq_len());
+    let max_seq_len = model.architecture().max_seq_len();
+    if seq > max_seq_len {
+        return Err(TrainError::WindowTooLong { seq_len: seq, max_seq_len });
+    }
+    if run.validation.len() <= seq {
+        let tokens = run.validation.len();
+        return Err(TrainError::TooLittleText { part: "validation", tokens, needed: seq + 1 });
+    }
+    let TrainConfig { batch_size, seed, max_steps, .. } = settings.train;
+    let batches = TrainingBatches::new(run.training, seq, batch_size, seed, &model.device().autodiff())?;
+    let trainer = Trainer {
+        settings,
+        seq,
+        schedule: Schedule::new(&settings.schedule, max_steps, settings.optimizer.learning_rate),
+        optimizer: Optimizer::new(settings.optimizer.clone(), states),
+        metrics: MetricsFile::open(run.folder, progress.step)?,
+        model: Some(model),
+        batches,
+        checkpoints,
+        progress,
+        clock: Clock::start(),
+        run,
+    };
+    trainer.run()
+}
+
+impl Settings {
+    /// Checks every number against its range.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the key, the value and what is allowed.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        self.train.validate()?;
+        self.optimizer.validate()?;
+        self.schedule.validate(self.train.max_steps, self.optimizer.learning_rate)
+    }
+}
+
+/// Holds the run folder for this process until dropped.
+fn lock(folder: &Path) -> Result<File, TrainError> {
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(|source| TrainError::Write { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(TrainError::InUse { folder: folder.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(TrainError::Write { path, source }),
+    }
+}
+
+/// Time of the process, and of optimizer steps since the last record.
+struct Clock {
+    began: Instant,
+    in_steps: Duration,
+    steps: u64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { began: Instant::now(), in_steps: Duration::ZERO, steps: 0 }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+}
+
+struct Trainer<'a> {
+    settings: &'a Settings,
+    seq: usize,
+    schedule: Schedule,
+    optimizer: Optimizer,
+    metrics: MetricsFile,
+    /// Absent only while the optimizer has it.
+    model: Option<LanguageModel>,
+    batches: TrainingBatches<'a>,
+    checkpoints: Checkpoints<'a>,
+    progress: Progress,
+    clock: Clock,
+    run: Run<'a>,
+}
+
+/// What one step measured.
+struct StepResult {
+    loss: f64,
+    grad_norm: f64,
+    learning_rate: f64,
+}
+
+impl Trainer<'_> {
+    fn run(mut self) -> Result<Outcome, TrainError> {
+        let train = &self.settings.train;
+        let due = |every: u64, step: u64| every > 0 && step.is_multiple_of(every);
+        let mut saved_at = None;
+        let reason = loop {
+            if let Some(reason) = self.reached_limit() {
+                break reason;
+            }
+            let began = Instant::now();
+            let result = self.step()?;
+            self.clock.in_steps += began.elapsed();
+            self.clock.steps += 1;
+            let step = self.progress.step;
+            self.report(&result)?;
+            if due(train.eval_every, step) && step < train.max_steps {
+                self.evaluate(Some(train.eval_windows))?;
+            }
+            if due(train.sample_every, step) {
+                self.sample()?;
+            }
+            let interrupted = (self.run.interrupted)();
+            if due(train.checkpoint_every, step) || interrupted {
+                self.checkpoint()?;
+                saved_at = Some(step);
+            }
+            if interrupted {
+                break StopReason::Interrupted;
+            }
+        };
+        let (evaluation, model) = if reason == StopReason::Interrupted {
+            (None, None)
+        } else {
+            let evaluation = self.evaluate(None)?;
+            if saved_at != Some(self.progress.step) {
+                self.checkpoint()?;
+            }
+            (Some(evaluation), Some(self.checkpoints.save_final(&self.model().valid())?))
+        };
+        Ok(Outcome {
+            reason,
+            steps: self.progress.step,
+            tokens: self.tokens(),
+            seconds: self.clock.seconds(),
+            evaluation,
+            model,
+        })
+    }
+
+    fn model(&self) -> &LanguageModel {
+        self.model.as_ref().expect("put back after every step")
+    }
+
+    fn reached_limit(&self) -> Option<StopReason> {
+        let train = &self.settings.train;
+        let step = self.progress.step;
+        let minutes = self.clock.seconds() / 60.0;
+        let limits = [
+            (step >= train.max_steps, StopReason::Steps),
+            (train.max_tokens.is_some_and(|most| self.tokens() >= most), StopReason::Tokens),
+            (train.max_epochs.is_some_and(|most| self.epochs() >= most), StopReason::Epochs),
+            (train.patience.is_some_and(|most| self.progress.evaluations_without_best >= most), StopReason::Patience),
+            (train.max_minutes.is_some_and(|most| minutes >= most), StopReason::Time),
+        ];
+        limits.into_iter().find(|(reached, _)| *reached).map(|(_, reason)| reason)
+    }
+
+    /// Tokens of one optimizer step.
+    fn tokens_per_step(&self) -> u64 {
+        let train = &self.settings.train;
+        (train.batch_size * self.seq * train.grad_accumulation) as u64
+    }
+
+    fn tokens(&self) -> u64 {
+        self.progress.step * self.tokens_per_step()
+    }
+
+    fn epochs(&self) -> f64 {
+        self.batches.epochs(self.progress.step * self.settings.train.grad_accumulation as u64)
+    }
+
+    /// One optimizer step over `grad_accumulation` micro-batches.
+    ///
+    /// The loss of every micro-batch is divided by the tokens of the whole step, so that the sum of their gradients is that of one large
+    /// batch.
+    fn step(&mut self) -> Result<StepResult, TrainError> {
+        let train = &self.settings.train;
+        let step = self.progress.step;
+        let n_tokens = self.tokens_per_step() as f64;
+        let mut accumulator = GradientsAccumulator::new();
+        let mut loss = 0.0;
+        for micro_batch in 0..train.grad_accumulation as u64 {
+            let batch = self.batches.get(step * train.grad_accumulation as u64 + micro_batch);
+            let dropout = DropoutKey::new(train.seed, step, micro_batch);
+            let mean = token_losses(self.model(), batch, Some(dropout)).sum().div_scalar(n_tokens);
+            loss += f64::from(mean.clone().into_scalar::<f32>());
+            let gradients = GradientsParams::from_grads(mean.backward(), self.model());
+            accumulator.accumulate(self.model(), gradients);
+        }
+        let gradients = accumulator.grads();
+        let not_finite = |what: String| TrainError::NotFinite { step: step + 1, what };
+        if !loss.is_finite() {
+            let weight = first_not_finite(self.model()).map(|path| format!("the weight {path}"));
+            return Err(not_finite(weight.unwrap_or_else(|| "the loss".into())));
+        }
+        let grad_norm =
+            global_norm(self.model(), &gradients).map_err(|path| not_finite(format!("the gradient of {path}")))?;
+        let factor = self.schedule.factor(step);
+        let update =
+            Update { step: step + 1, factor, gradient_scale: clip_factor(grad_norm, self.settings.optimizer.clip) };
+        // The model is taken out, so that the optimizer is the only owner of the weights and writes in place.
+        let model = self.model.take().expect("put back after every step");
+        self.model = Some(self.optimizer.step(model, gradients, update));
+        self.progress.step += 1;
+        Ok(StepResult { loss, grad_norm, learning_rate: factor * self.settings.optimizer.learning_rate })
+    }
+
+    fn record(&self, split: Split, loss: f64) -> Record {
+        Record {
+            step: self.progress.step,
+            split,
+            loss,
+            learning_rate: None,
+            grad_norm: None,
+            tokens: self.tokens(),
+            epoch: self.epochs(),
+            tokens_per_s: None,
+            evaluated_tokens: None,
+            rss_bytes: resident_bytes(),
+            seconds: self.clock.seconds(),
+        }
+    }
+
+    fn report(&mut self, result: &StepResult) -> Result<(), TrainError> {
+        let tokens = (self.clock.steps * self.tokens_per_step()) as f64;
+        let record = Record {
+            learning_rate: Some(result.learning_rate),
+            grad_norm: Some(result.grad_norm),
+            tokens_per_s: Some(tokens / self.clock.in_steps.as_secs_f64()),
+            ..self.record(Split::Train, result.loss)
+        };
+        (self.run.on_event)(Event::Step(&record));
+        if record.step.is_multiple_of(self.settings.train.log_every) || record.step == 1 {
+            self.metrics.write(&record)?;
+            (self.clock.in_steps, self.clock.steps) = (Duration::ZERO, 0);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, max_windows: Option<usize>) -> Result<Evaluation, TrainError> {
+        let evaluation = evaluate(self.model(), self.run.validation, self.seq, max_windows)?;
+        if !evaluation.loss.is_finite() {
+            let what = first_not_finite(self.model()).map_or("the validation loss".into(), |p| format!("the weight {p}"));
+            return Err(TrainError::NotFinite { step: self.progress.step, what });
+        }
+        let is_best = self.progress.best.is_none_or(|(best, _)| evaluation.loss < best);
+        if is_best {
+            self.progress.best = Some((evaluation.loss, self.progress.step));
+            self.progress.evaluations_without_best = 0;
+        } else {
+            self.progress.evaluations_without_best += 1;
+        }
+        let record = Record {
+            evaluated_tokens: Some(evaluation.tokens),
+            ..self.record(Split::Validation, evaluation.loss)
+        };
+        self.metrics.write(&record)?;
+        (self.run.on_event)(Event::Evaluation { record: &record, is_best });
+        if is_best {
+            self.checkpoints.save_best(&self.model().valid())?;
+        }
+        Ok(evaluation)
+    }
+
+    fn sample(&mut self) -> Result<(), TrainError> {
+        let train = &self.settings.train;
+        let config = GenerateConfig {
+            temperature: Some(0.8),
+            max_new_tokens: train.sample_tokens,
+            seed: train.seed ^ self.progress.step,
+            ..GenerateConfig::default()
+        };
+        let prompt = std::slice::from_ref(&self.run.sample_prompt);
+        let model = self.model().valid();
+        let mut go_on = |_| Decision::Continue;
+        let out = generate(&model, prompt, &config, &self.run.special, Caching::Cached, &mut go_on)?;
+        (self.run.on_event)(Event::Sample { step: self.progress.step, tokens: &out[0].tokens });
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), TrainError> {
+        let (model, states) = (self.model().valid(), self.optimizer.states());
+        let folder = self.checkpoints.save_step(&model, states, &self.progress, self.settings.train.keep)?;
+        (self.run.on_event)(Event::Checkpoint { folder: &folder });
+        Ok(())
+    }
+}
