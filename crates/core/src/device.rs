@@ -30,7 +30,9 @@ pub enum DeviceError {
     #[error("unknown device `{0}`: use auto, cpu, ndarray, wgpu, wgpu:INDEX, cuda or cuda:INDEX")]
     Unknown(String),
     /// The program was built without the backend.
-    #[error("device `{device}` is not compiled in: build with `cargo build --release --features {feature}`")]
+    #[error(
+        "device `{device}` is not compiled in: build with `cargo build --release --features {feature}`"
+    )]
     NotCompiledIn {
         /// The name asked for.
         device: String,
@@ -101,14 +103,20 @@ impl DeviceChoice {
 }
 
 #[cfg(feature = "ndarray")]
-#[expect(deprecated, reason = "the reference backend is kept upstream for exactly this use: cross-checks")]
+#[expect(
+    deprecated,
+    reason = "the reference backend is kept upstream for exactly this use: cross-checks"
+)]
 fn open_ndarray(_: DeviceChoice) -> Result<Device, DeviceError> {
     Ok(Device::ndarray())
 }
 
 #[cfg(not(feature = "ndarray"))]
 fn open_ndarray(choice: DeviceChoice) -> Result<Device, DeviceError> {
-    Err(DeviceError::NotCompiledIn { device: choice.to_string(), feature: "ndarray" })
+    Err(DeviceError::NotCompiledIn {
+        device: choice.to_string(),
+        feature: "ndarray",
+    })
 }
 
 #[cfg(feature = "wgpu")]
@@ -116,17 +124,26 @@ fn open_wgpu(choice: DeviceChoice, index: Option<usize>) -> Result<Device, Devic
     use burn::tensor::{DeviceKind, DeviceType};
     let found = Device::enumerate(DeviceType::Wgpu).len();
     if index.unwrap_or(0) >= found {
-        return Err(DeviceError::NotFound { device: choice.to_string(), found });
+        return Err(DeviceError::NotFound {
+            device: choice.to_string(),
+            found,
+        });
     }
     Ok(match index {
         None => Device::wgpu(DeviceKind::DefaultDevice),
-        Some(index) => Device::enumerate(DeviceType::Wgpu).into_iter().nth(index).expect("counted above"),
+        Some(index) => Device::enumerate(DeviceType::Wgpu)
+            .into_iter()
+            .nth(index)
+            .expect("counted above"),
     })
 }
 
 #[cfg(not(feature = "wgpu"))]
 fn open_wgpu(choice: DeviceChoice, _: Option<usize>) -> Result<Device, DeviceError> {
-    Err(DeviceError::NotCompiledIn { device: choice.to_string(), feature: "wgpu" })
+    Err(DeviceError::NotCompiledIn {
+        device: choice.to_string(),
+        feature: "wgpu",
+    })
 }
 
 #[cfg(feature = "cuda")]
@@ -135,14 +152,20 @@ fn open_cuda(choice: DeviceChoice, index: Option<usize>) -> Result<Device, Devic
     let found = Device::enumerate(DeviceType::Cuda).len();
     let index = index.unwrap_or(0);
     if index >= found {
-        return Err(DeviceError::NotFound { device: choice.to_string(), found });
+        return Err(DeviceError::NotFound {
+            device: choice.to_string(),
+            found,
+        });
     }
     Ok(Device::cuda(index))
 }
 
 #[cfg(not(feature = "cuda"))]
 fn open_cuda(choice: DeviceChoice, _: Option<usize>) -> Result<Device, DeviceError> {
-    Err(DeviceError::NotCompiledIn { device: choice.to_string(), feature: "cuda" })
+    Err(DeviceError::NotCompiledIn {
+        device: choice.to_string(),
+        feature: "cuda",
+    })
 }
 
 #[cfg(test)]
@@ -152,21 +175,29 @@ mod tests {
     #[test]
     fn names_are_read_back_as_written() {
         for name in ["auto", "cpu", "ndarray", "wgpu", "wgpu:1", "cuda", "cuda:0"] {
-            assert_eq!(name.parse::<DeviceChoice>().map(|c| c.to_string()), Ok(name.to_owned()));
+            assert_eq!(
+                name.parse::<DeviceChoice>().map(|c| c.to_string()),
+                Ok(name.to_owned())
+            );
         }
     }
 
     #[test]
     fn other_names_are_refused() {
         for name in ["", "gpu", "cpu:0", "wgpu:", "wgpu:x", "cuda:-1", "CPU"] {
-            assert_eq!(name.parse::<DeviceChoice>(), Err(DeviceError::Unknown(name.to_owned())));
+            assert_eq!(
+                name.parse::<DeviceChoice>(),
+                Err(DeviceError::Unknown(name.to_owned()))
+            );
         }
     }
 
     #[test]
     #[cfg(not(feature = "cuda"))]
     fn a_missing_backend_names_its_feature() {
-        let error = DeviceChoice::Cuda(Some(1)).open().expect_err("not compiled in");
+        let error = DeviceChoice::Cuda(Some(1))
+            .open()
+            .expect_err("not compiled in");
         assert!(error.to_string().contains("--features cuda"), "{error}");
     }
 }

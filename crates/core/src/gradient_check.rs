@@ -17,17 +17,27 @@ pub(crate) fn normal(seed: u64, len: usize) -> Vec<f64> {
 }
 
 fn tensor(values: &[f64], device: &Device, dtype: DType) -> Tensor<1> {
-    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), (device, dtype))
+    Tensor::from_data(
+        TensorData::new(values.to_vec(), [values.len()]),
+        (device, dtype),
+    )
 }
 
 fn values(tensor: Tensor<1>) -> Vec<f64> {
-    tensor.cast(burn::tensor::FloatDType::F64).into_data().try_to_vec().expect("f64")
+    tensor
+        .cast(burn::tensor::FloatDType::F64)
+        .into_data()
+        .try_to_vec()
+        .expect("f64")
 }
 
 /// The output, and the gradients of `Σ wᵢ yᵢ` with fixed random weights `w`.
 fn run(f: Function<'_>, inputs: &[Vec<f64>], dtype: DType) -> (Vec<f64>, Vec<Vec<f64>>) {
     let device = Device::flex().autodiff();
-    let inputs: Vec<Tensor<1>> = inputs.iter().map(|v| tensor(v, &device, dtype).require_grad()).collect();
+    let inputs: Vec<Tensor<1>> = inputs
+        .iter()
+        .map(|v| tensor(v, &device, dtype).require_grad())
+        .collect();
     let y = f(&inputs);
     let weights = tensor(&normal(99, y.dims()[0]), &device, dtype);
     let gradients = (y.clone() * weights).sum().backward();
@@ -37,7 +47,10 @@ fn run(f: Function<'_>, inputs: &[Vec<f64>], dtype: DType) -> (Vec<f64>, Vec<Vec
 
 fn weighted_sum(f: Function<'_>, inputs: &[Vec<f64>]) -> f64 {
     let device = Device::flex();
-    let inputs: Vec<Tensor<1>> = inputs.iter().map(|v| tensor(v, &device, DType::F64)).collect();
+    let inputs: Vec<Tensor<1>> = inputs
+        .iter()
+        .map(|v| tensor(v, &device, DType::F64))
+        .collect();
     let y = values(f(&inputs));
     y.iter().zip(normal(99, y.len())).map(|(y, w)| y * w).sum()
 }
@@ -45,7 +58,10 @@ fn weighted_sum(f: Function<'_>, inputs: &[Vec<f64>]) -> f64 {
 /// Largest difference, relative to the largest value, or to 0.1 where all are smaller: a gradient may be zero throughout.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let largest = a.iter().chain(b).fold(0.1f64, |m, v| m.max(v.abs()));
-    a.iter().zip(b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / largest
+    a.iter()
+        .zip(b)
+        .fold(0.0f64, |m, (a, b)| m.max((a - b).abs()))
+        / largest
 }
 
 /// Checks the composed gradients in f64 against central differences (relative 1e-6) and the fused output and gradients in f32 against
@@ -66,13 +82,22 @@ pub(crate) fn check(name: &str, f: Function<'_>, inputs: &[Vec<f64>]) {
             })
             .collect();
         let off = distance(gradient, &numeric);
-        assert!(off < 1e-6, "{name}: composed gradient {which} is {off:e} off the finite difference");
+        assert!(
+            off < 1e-6,
+            "{name}: composed gradient {which} is {off:e} off the finite difference"
+        );
     }
     let (fused_y, fused_gradients) = run(f, inputs, DType::F32);
     let off = distance(&fused_y, &y);
-    assert!(off < 1e-5, "{name}: fused output is {off:e} off the composed one");
+    assert!(
+        off < 1e-5,
+        "{name}: fused output is {off:e} off the composed one"
+    );
     for (which, (fused, composed)) in fused_gradients.iter().zip(&gradients).enumerate() {
         let off = distance(fused, composed);
-        assert!(off < 1e-5, "{name}: fused gradient {which} is {off:e} off the composed one");
+        assert!(
+            off < 1e-5,
+            "{name}: fused gradient {which} is {off:e} off the composed one"
+        );
     }
 }

@@ -14,6 +14,10 @@ mod tests {
         let before = resident_bytes().expect("this system tells");
         let buffer = vec![1u8; 64 << 20];
         let after = resident_bytes().expect("this system tells");
-        assert!(after >= before + (60 << 20), "{before} → {after} with {} bytes held", buffer.len());
+        assert!(
+            after >= before + (60 << 20),
+            "{before} → {after} with {} bytes held",
+            buffer.len()
+        );
     }
 }

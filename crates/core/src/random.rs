@@ -42,7 +42,10 @@ impl RandomKey {
     #[must_use]
     pub fn child(self, index: u64) -> Self {
         // A second mix keeps children apart from this key's own numbers.
-        Self(mix(mix(self.0.wrapping_add(GAMMA.wrapping_mul(index.wrapping_add(1)))) ^ GAMMA))
+        Self(mix(mix(self
+            .0
+            .wrapping_add(GAMMA.wrapping_mul(index.wrapping_add(1))))
+            ^ GAMMA))
     }
 
     /// The `n`-th 64 random bits.
@@ -95,7 +98,10 @@ mod tests {
                 let key = RandomKey::new(seed, stream);
                 for child in 0..16 {
                     for n in 0..64 {
-                        assert!(seen.insert(key.child(child).bits(n)), "seed {seed} {stream:?} child {child} number {n}");
+                        assert!(
+                            seen.insert(key.child(child).bits(n)),
+                            "seed {seed} {stream:?} child {child} number {n}"
+                        );
                     }
                 }
             }

@@ -54,7 +54,10 @@ impl Architecture {
         }
         let vocab_size = config.vocab_size.unwrap_or(n_tokens);
         if vocab_size < n_tokens {
-            return Err(ModelError::VocabularyTooSmall { vocab_size, tokens: n_tokens });
+            return Err(ModelError::VocabularyTooSmall {
+                vocab_size,
+                tokens: n_tokens,
+            });
         }
         refuse_keys_of_other_families(config, base.family())?;
         let keeps_ratio = config.preset.is_none() || config.d_model.is_some();
@@ -63,7 +66,9 @@ impl Architecture {
                 c.vocab_size = vocab_size;
                 take(&mut c.max_seq_len, config.max_seq_len);
                 take(&mut c.d_model, config.d_model);
-                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio { 4 * c.d_model } else { c.d_ff });
+                c.d_ff = config
+                    .d_ff
+                    .unwrap_or(if keeps_ratio { 4 * c.d_model } else { c.d_ff });
                 take(&mut c.n_layers, config.n_layers);
                 take(&mut c.n_heads, config.n_heads);
                 take(&mut c.dropout, config.dropout);
@@ -73,7 +78,9 @@ impl Architecture {
                 c.vocab_size = vocab_size;
                 take(&mut c.max_seq_len, config.max_seq_len);
                 take(&mut c.d_model, config.d_model);
-                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio { 4 * c.d_model } else { c.d_ff });
+                c.d_ff = config
+                    .d_ff
+                    .unwrap_or(if keeps_ratio { 4 * c.d_model } else { c.d_ff });
                 take(&mut c.n_layers, config.n_layers);
                 take(&mut c.n_heads, config.n_heads);
                 take(&mut c.dropout, config.dropout);
@@ -84,11 +91,20 @@ impl Architecture {
                 c.vocab_size = vocab_size;
                 take(&mut c.max_seq_len, config.max_seq_len);
                 take(&mut c.d_model, config.d_model);
-                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio { gated_width(c.d_model) } else { c.d_ff });
+                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio {
+                    gated_width(c.d_model)
+                } else {
+                    c.d_ff
+                });
                 take(&mut c.n_layers, config.n_layers);
-                let heads = Heads { n_heads: c.n_heads, n_kv_heads: c.n_kv_heads, d_head: c.d_head };
+                let heads = Heads {
+                    n_heads: c.n_heads,
+                    n_kv_heads: c.n_kv_heads,
+                    d_head: c.d_head,
+                };
                 let heads = heads.changed(config, c.d_model);
-                (c.n_heads, c.n_kv_heads, c.d_head) = (heads.n_heads, heads.n_kv_heads, heads.d_head);
+                (c.n_heads, c.n_kv_heads, c.d_head) =
+                    (heads.n_heads, heads.n_kv_heads, heads.d_head);
                 take(&mut c.dropout, config.dropout);
                 take(&mut c.attention_bias, config.bias);
                 take(&mut c.rope_theta, config.rope_theta);
@@ -100,11 +116,20 @@ impl Architecture {
                 c.vocab_size = vocab_size;
                 take(&mut c.max_seq_len, config.max_seq_len);
                 take(&mut c.d_model, config.d_model);
-                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio { gated_width(c.d_model) } else { c.d_ff });
+                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio {
+                    gated_width(c.d_model)
+                } else {
+                    c.d_ff
+                });
                 take(&mut c.n_layers, config.n_layers);
-                let heads = Heads { n_heads: c.n_heads, n_kv_heads: c.n_kv_heads, d_head: c.d_head };
+                let heads = Heads {
+                    n_heads: c.n_heads,
+                    n_kv_heads: c.n_kv_heads,
+                    d_head: c.d_head,
+                };
                 let heads = heads.changed(config, c.d_model);
-                (c.n_heads, c.n_kv_heads, c.d_head) = (heads.n_heads, heads.n_kv_heads, heads.d_head);
+                (c.n_heads, c.n_kv_heads, c.d_head) =
+                    (heads.n_heads, heads.n_kv_heads, heads.d_head);
                 c.window = config.window.or(c.window);
                 take(&mut c.dropout, config.dropout);
                 take(&mut c.rope_theta, config.rope_theta);
@@ -123,7 +148,15 @@ impl Architecture {
     /// Names the key, its value and what is allowed.
     pub fn validate(&self) -> Result<(), ModelError> {
         let check = |key, value: f64, allowed, ok: bool| {
-            if ok { Ok(()) } else { Err(ModelError::Config { key, value: value.to_string(), allowed }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(ModelError::Config {
+                    key,
+                    value: value.to_string(),
+                    allowed,
+                })
+            }
         };
         let whole = |key, value: usize| check(key, value as f64, "at least 1", value >= 1);
         whole("model.vocab_size", self.vocab_size())?;
@@ -131,11 +164,24 @@ impl Architecture {
         whole("model.n_layers", self.n_layers())?;
         whole("model.d_ff", size!(self, d_ff))?;
         let eps = size!(self, norm_eps);
-        check("model.norm_eps", eps, "a finite number above 0", eps.is_finite() && eps > 0.0)?;
+        check(
+            "model.norm_eps",
+            eps,
+            "a finite number above 0",
+            eps.is_finite() && eps > 0.0,
+        )?;
         // Beyond these a size is a slip of the hand, and its products would overflow.
-        let widest = size!(self, d_model).max(size!(self, d_ff)).max(self.vocab_size()).max(self.max_seq_len());
+        let widest = size!(self, d_model)
+            .max(size!(self, d_ff))
+            .max(self.vocab_size())
+            .max(self.max_seq_len());
         check("model sizes", widest as f64, "below 2^31", widest < 1 << 31)?;
-        check("model.n_layers", self.n_layers() as f64, "at most 10000", self.n_layers() <= 10_000)?;
+        check(
+            "model.n_layers",
+            self.n_layers() as f64,
+            "at most 10000",
+            self.n_layers() <= 10_000,
+        )?;
         match self {
             Self::Gpt(c) => c.validate()?,
             Self::Gpt2(c) => c.validate()?,
@@ -216,7 +262,10 @@ impl From<&Architecture> for ModelConfig {
         };
         match architecture {
             Architecture::Gpt(_) => shared,
-            Architecture::Gpt2(c) => Self { bias: Some(c.bias), ..shared },
+            Architecture::Gpt2(c) => Self {
+                bias: Some(c.bias),
+                ..shared
+            },
             Architecture::Llama(c) => Self {
                 d_head: Some(c.d_head),
                 n_kv_heads: Some(c.n_kv_heads),
@@ -253,7 +302,9 @@ fn small(family: Family) -> Architecture {
         Family::Llama => "llama-tiny",
         Family::Mistral => "mistral-tiny",
     };
-    let mut architecture = Preset::find(name).expect("a preset of this crate").architecture();
+    let mut architecture = Preset::find(name)
+        .expect("a preset of this crate")
+        .architecture();
     if let Architecture::Mistral(config) = &mut architecture {
         config.window = None;
     }
@@ -277,10 +328,21 @@ impl Heads {
     fn changed(self, config: &ModelConfig, d_model: usize) -> Self {
         let n_heads = config.n_heads.unwrap_or(self.n_heads);
         let same_heads = n_heads == self.n_heads;
-        let n_kv_heads = config.n_kv_heads.unwrap_or(if same_heads { self.n_kv_heads } else { n_heads });
+        let n_kv_heads =
+            config
+                .n_kv_heads
+                .unwrap_or(if same_heads { self.n_kv_heads } else { n_heads });
         let same_width = same_heads && config.d_model.is_none();
-        let d_head = config.d_head.unwrap_or(if same_width { self.d_head } else { d_model / n_heads.max(1) });
-        Self { n_heads, n_kv_heads, d_head }
+        let d_head = config.d_head.unwrap_or(if same_width {
+            self.d_head
+        } else {
+            d_model / n_heads.max(1)
+        });
+        Self {
+            n_heads,
+            n_kv_heads,
+            d_head,
+        }
     }
 }
 
@@ -292,11 +354,18 @@ fn refuse_keys_of_other_families(config: &ModelConfig, family: Family) -> Result
         ("rope_theta", config.rope_theta.is_some(), rotary),
         ("rope_scaling", config.rope_scaling.is_some(), rotary),
         ("tie_embeddings", config.tie_embeddings.is_some(), rotary),
-        ("bias", config.bias.is_some(), matches!(family, Family::Gpt2 | Family::Llama)),
+        (
+            "bias",
+            config.bias.is_some(),
+            matches!(family, Family::Gpt2 | Family::Llama),
+        ),
         ("window", config.window.is_some(), family == Family::Mistral),
     ];
     match rules.iter().find(|(_, given, allowed)| *given && !allowed) {
-        Some(&(key, ..)) => Err(ModelError::KeyOfOtherFamily { key, family: family.name() }),
+        Some(&(key, ..)) => Err(ModelError::KeyOfOtherFamily {
+            key,
+            family: family.name(),
+        }),
         None => Ok(()),
     }
 }
@@ -312,11 +381,18 @@ mod tests {
 
     #[test]
     fn what_is_not_said_follows_from_what_is() {
-        let Architecture::Llama(llama) = resolve(r#"{"family": "llama", "d_model": 96, "n_heads": 6}"#).unwrap() else {
+        let Architecture::Llama(llama) =
+            resolve(r#"{"family": "llama", "d_model": 96, "n_heads": 6}"#).unwrap()
+        else {
             panic!("another family")
         };
-        assert_eq!((llama.d_head, llama.n_kv_heads, llama.d_ff, llama.vocab_size), (16, 6, 256, 65));
-        let Architecture::Llama(llama) = resolve(r#"{"preset": "llama-3.2-1b", "n_layers": 2}"#).unwrap() else {
+        assert_eq!(
+            (llama.d_head, llama.n_kv_heads, llama.d_ff, llama.vocab_size),
+            (16, 6, 256, 65)
+        );
+        let Architecture::Llama(llama) =
+            resolve(r#"{"preset": "llama-3.2-1b", "n_layers": 2}"#).unwrap()
+        else {
             panic!("another family")
         };
         assert_eq!((llama.n_layers, llama.n_kv_heads, llama.d_ff), (2, 8, 8192));
@@ -327,24 +403,41 @@ mod tests {
         for preset in crate::presets::ALL {
             let architecture = preset.architecture();
             let table = ModelConfig::from(&architecture);
-            assert_eq!(Architecture::resolve(&table, 65).expect("sizes"), architecture, "{}", preset.name);
+            assert_eq!(
+                Architecture::resolve(&table, 65).expect("sizes"),
+                architecture,
+                "{}",
+                preset.name
+            );
         }
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
         for (text, part) in [
-            (r#"{"window": 3}"#, "model.window does nothing for family gpt2"),
-            (r#"{"family": "gpt", "bias": false}"#, "model.bias does nothing for family gpt"),
+            (
+                r#"{"window": 3}"#,
+                "model.window does nothing for family gpt2",
+            ),
+            (
+                r#"{"family": "gpt", "bias": false}"#,
+                "model.bias does nothing for family gpt",
+            ),
             (r#"{"family": "mistral", "window": 0}"#, "window is 0"),
             (r#"{"family": "llama", "d_head": 7}"#, "d_head is 7"),
-            (r#"{"d_model": 130}"#, "d_model is 130: it must be a multiple of n_heads = 4"),
+            (
+                r#"{"d_model": 130}"#,
+                "d_model is 130: it must be a multiple of n_heads = 4",
+            ),
             (r#"{"n_heads": 0}"#, "n_heads is 0"),
             (r#"{"n_layers": 0}"#, "model.n_layers is 0"),
             (r#"{"dropout": 1}"#, "dropout is 1"),
             (r#"{"vocab_size": 64}"#, "the tokenizer has 65 tokens"),
             (r#"{"preset": "gpt-5"}"#, "the presets are gpt-tiny"),
-            (r#"{"preset": "llama-tiny", "family": "mistral"}"#, "is of family llama"),
+            (
+                r#"{"preset": "llama-tiny", "family": "mistral"}"#,
+                "is of family llama",
+            ),
             (r#"{"norm_eps": 0}"#, "model.norm_eps is 0"),
             (r#"{"d_model": 4294967296, "n_heads": 1}"#, "below 2^31"),
         ] {

@@ -44,7 +44,9 @@ pub enum ModelError {
         wanted: &'static str,
     },
     /// The vocabulary of the settings is too small for the tokenizer.
-    #[error("model.vocab_size is {vocab_size}, but the tokenizer has {tokens} tokens: leave the key out or raise it")]
+    #[error(
+        "model.vocab_size is {vocab_size}, but the tokenizer has {tokens} tokens: leave the key out or raise it"
+    )]
     VocabularyTooSmall {
         /// Of the settings.
         vocab_size: usize,
@@ -156,7 +158,9 @@ pub enum ModelError {
     #[error("the prompt is empty and this model has no token to begin a text with: give a prompt")]
     EmptyPrompt,
     /// A token that the model does not know.
-    #[error("token id {id} is not below the model's vocabulary size {vocab_size}: the tokenizer is not this model's")]
+    #[error(
+        "token id {id} is not below the model's vocabulary size {vocab_size}: the tokenizer is not this model's"
+    )]
     TokenOutOfRange {
         /// The id.
         id: u32,
@@ -164,7 +168,9 @@ pub enum ModelError {
         vocab_size: usize,
     },
     /// A sequence outgrew the context, and that was to be an error.
-    #[error("the sequence has {tokens} tokens, but the model's context is {max_seq_len}: use context overflow slide or stop")]
+    #[error(
+        "the sequence has {tokens} tokens, but the model's context is {max_seq_len}: use context overflow slide or stop"
+    )]
     ContextOverflow {
         /// Tokens of the sequence.
         tokens: usize,

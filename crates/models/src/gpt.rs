@@ -10,8 +10,9 @@
 
 use burn::prelude::*;
 use llm_core::layers::{
-    ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer, LayerError, LayerNorm,
-    LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass, TokenEmbedding, TokenEmbeddingConfig,
+    ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
+    LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
+    TokenEmbedding, TokenEmbeddingConfig,
 };
 
 /// Sizes of a [`Gpt`].
@@ -92,16 +93,31 @@ impl GptConfig {
         self.attention().validate()?;
         if !self.d_model.is_multiple_of(self.n_heads) {
             let (value, divisor) = (self.d_model, self.n_heads);
-            return Err(LayerError::NotMultiple { name: "d_model", value, divisor_name: "n_heads", divisor });
+            return Err(LayerError::NotMultiple {
+                name: "d_model",
+                value,
+                divisor_name: "n_heads",
+                divisor,
+            });
         }
         Ok(())
     }
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Gpt {
-        let Self { vocab_size, max_seq_len, d_model, d_ff, .. } = *self;
+        let Self {
+            vocab_size,
+            max_seq_len,
+            d_model,
+            d_ff,
+            ..
+        } = *self;
         let init = &mut Initializer::new(seed);
-        let norm = LayerNormConfig { width: d_model, bias: true, eps: self.norm_eps };
+        let norm = LayerNormConfig {
+            width: d_model,
+            bias: true,
+            eps: self.norm_eps,
+        };
         let feed_forward = FeedForwardConfig {
             d_model,
             d_ff,
@@ -111,8 +127,18 @@ impl GptConfig {
             out_std: 0.02,
         };
         Gpt {
-            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
-            position_embedding: LearnedPositionsConfig { max_seq_len, d_model, std: 0.02 }.init(init, device),
+            token_embedding: TokenEmbeddingConfig {
+                vocab_size,
+                d_model,
+                std: 0.02,
+            }
+            .init(init, device),
+            position_embedding: LearnedPositionsConfig {
+                max_seq_len,
+                d_model,
+                std: 0.02,
+            }
+            .init(init, device),
             blocks: (0..self.n_layers)
                 .map(|_| Block {
                     attention: self.attention().init(init, device),
@@ -134,7 +160,8 @@ impl Gpt {
     /// - `ids`: `[batch, seq]`
     /// - output: `[batch, seq, d_model]`
     pub fn hidden(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_>) -> Tensor<3> {
-        let x = self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
+        let x =
+            self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
         let mut x = pass.dropout(x, self.dropout, self.blocks.len(), 0);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, pass, layer);
@@ -151,8 +178,11 @@ impl Gpt {
 impl Block {
     fn forward(&self, x: Tensor<3>, pass: &mut Pass<'_>, layer: usize) -> Tensor<3> {
         let mixed = self.attention.forward(x.clone(), pass, layer);
-        let x = self.attention_norm.forward(x + pass.dropout(mixed, self.dropout, layer, 1));
+        let x = self
+            .attention_norm
+            .forward(x + pass.dropout(mixed, self.dropout, layer, 1));
         let processed = self.feed_forward.forward(x.clone());
-        self.feed_forward_norm.forward(x + pass.dropout(processed, self.dropout, layer, 2))
+        self.feed_forward_norm
+            .forward(x + pass.dropout(processed, self.dropout, layer, 2))
     }
 }

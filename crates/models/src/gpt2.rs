@@ -11,8 +11,9 @@
 
 use burn::prelude::*;
 use llm_core::layers::{
-    ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer, LayerError, LayerNorm,
-    LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass, TokenEmbedding, TokenEmbeddingConfig,
+    ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
+    LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
+    TokenEmbedding, TokenEmbeddingConfig,
 };
 
 /// Sizes of a [`Gpt2`].
@@ -121,16 +122,32 @@ impl Gpt2Config {
         self.attention().validate()?;
         if !self.d_model.is_multiple_of(self.n_heads) {
             let (value, divisor) = (self.d_model, self.n_heads);
-            return Err(LayerError::NotMultiple { name: "d_model", value, divisor_name: "n_heads", divisor });
+            return Err(LayerError::NotMultiple {
+                name: "d_model",
+                value,
+                divisor_name: "n_heads",
+                divisor,
+            });
         }
         Ok(())
     }
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Gpt2 {
-        let Self { vocab_size, max_seq_len, d_model, d_ff, bias, .. } = *self;
+        let Self {
+            vocab_size,
+            max_seq_len,
+            d_model,
+            d_ff,
+            bias,
+            ..
+        } = *self;
         let init = &mut Initializer::new(seed);
-        let norm = LayerNormConfig { width: d_model, bias, eps: self.norm_eps };
+        let norm = LayerNormConfig {
+            width: d_model,
+            bias,
+            eps: self.norm_eps,
+        };
         let feed_forward = FeedForwardConfig {
             d_model,
             d_ff,
@@ -140,8 +157,18 @@ impl Gpt2Config {
             out_std: self.out_std(),
         };
         Gpt2 {
-            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
-            position_embedding: LearnedPositionsConfig { max_seq_len, d_model, std: 0.02 }.init(init, device),
+            token_embedding: TokenEmbeddingConfig {
+                vocab_size,
+                d_model,
+                std: 0.02,
+            }
+            .init(init, device),
+            position_embedding: LearnedPositionsConfig {
+                max_seq_len,
+                d_model,
+                std: 0.02,
+            }
+            .init(init, device),
             blocks: (0..self.n_layers)
                 .map(|_| Block {
                     attention_norm: norm.init(init, device),
@@ -164,7 +191,8 @@ impl Gpt2 {
     /// - `ids`: `[batch, seq]`
     /// - output: `[batch, seq, d_model]`
     pub fn hidden(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_>) -> Tensor<3> {
-        let x = self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
+        let x =
+            self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
         let mut x = pass.dropout(x, self.dropout, self.blocks.len(), 0);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, pass, layer);
@@ -180,9 +208,13 @@ impl Gpt2 {
 
 impl Block {
     fn forward(&self, x: Tensor<3>, pass: &mut Pass<'_>, layer: usize) -> Tensor<3> {
-        let mixed = self.attention.forward(self.attention_norm.forward(x.clone()), pass, layer);
+        let mixed = self
+            .attention
+            .forward(self.attention_norm.forward(x.clone()), pass, layer);
         let x = x + pass.dropout(mixed, self.dropout, layer, 1);
-        let processed = self.feed_forward.forward(self.feed_forward_norm.forward(x.clone()));
+        let processed = self
+            .feed_forward
+            .forward(self.feed_forward_norm.forward(x.clone()));
         x + pass.dropout(processed, self.dropout, layer, 2)
     }
 }

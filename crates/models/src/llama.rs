@@ -11,8 +11,9 @@
 
 use burn::prelude::*;
 use llm_core::layers::{
-    Attention, AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm, RmsNormConfig,
-    Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig,
+    Attention, AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig,
+    RmsNorm, RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding,
+    TokenEmbeddingConfig,
 };
 
 /// Sizes of a [`Llama`].
@@ -113,7 +114,13 @@ impl LlamaConfig {
         Self::llama3_2(28, 24, 3072, 128)
     }
 
-    fn llama2(n_layers: usize, n_heads: usize, n_kv_heads: usize, d_model: usize, d_ff: usize) -> Self {
+    fn llama2(
+        n_layers: usize,
+        n_heads: usize,
+        n_kv_heads: usize,
+        d_model: usize,
+        d_ff: usize,
+    ) -> Self {
         Self {
             vocab_size: 32_000,
             max_seq_len: 4096,
@@ -182,8 +189,16 @@ impl LlamaConfig {
                 std: 0.02,
                 out_std,
             },
-            feed_forward: SwiGluConfig { d_model, d_ff, std: 0.02, out_std },
-            norm: RmsNormConfig { width: d_model, eps: self.norm_eps },
+            feed_forward: SwiGluConfig {
+                d_model,
+                d_ff,
+                std: 0.02,
+                out_std,
+            },
+            norm: RmsNormConfig {
+                width: d_model,
+                eps: self.norm_eps,
+            },
         }
     }
 
@@ -198,12 +213,28 @@ impl LlamaConfig {
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Llama {
-        let Self { vocab_size, d_model, .. } = *self;
+        let Self {
+            vocab_size,
+            d_model,
+            ..
+        } = *self;
         let init = &mut Initializer::new(seed);
-        let head = ProjectionConfig { d_in: d_model, d_out: vocab_size, bias: false, std: 0.02 };
+        let head = ProjectionConfig {
+            d_in: d_model,
+            d_out: vocab_size,
+            bias: false,
+            std: 0.02,
+        };
         Llama {
-            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
-            blocks: (0..self.n_layers).map(|_| self.block().init(init, device)).collect(),
+            token_embedding: TokenEmbeddingConfig {
+                vocab_size,
+                d_model,
+                std: 0.02,
+            }
+            .init(init, device),
+            blocks: (0..self.n_layers)
+                .map(|_| self.block().init(init, device))
+                .collect(),
             final_norm: self.block().norm.init(init, device),
             head: (!self.tie_embeddings).then(|| head.init(init, device)),
             rope: self.rope().init(),
@@ -254,9 +285,13 @@ impl BlockConfig {
 
 impl Block {
     pub(crate) fn forward(&self, x: Tensor<3>, pass: &mut Pass<'_>, layer: usize) -> Tensor<3> {
-        let mixed = self.attention.forward(self.attention_norm.forward(x.clone()), pass, layer);
+        let mixed = self
+            .attention
+            .forward(self.attention_norm.forward(x.clone()), pass, layer);
         let x = x + pass.dropout(mixed, self.dropout, layer, 1);
-        let processed = self.feed_forward.forward(self.feed_forward_norm.forward(x.clone()));
+        let processed = self
+            .feed_forward
+            .forward(self.feed_forward_norm.forward(x.clone()));
         x + pass.dropout(processed, self.dropout, layer, 2)
     }
 }

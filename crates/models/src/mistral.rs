@@ -13,8 +13,9 @@
 
 use burn::prelude::*;
 use llm_core::layers::{
-    AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm, RmsNormConfig, Rope,
-    RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig,
+    AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm,
+    RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding,
+    TokenEmbeddingConfig,
 };
 
 use crate::llama::{Block, BlockConfig};
@@ -110,8 +111,16 @@ impl MistralConfig {
                 std: 0.02,
                 out_std,
             },
-            feed_forward: SwiGluConfig { d_model, d_ff, std: 0.02, out_std },
-            norm: RmsNormConfig { width: d_model, eps: self.norm_eps },
+            feed_forward: SwiGluConfig {
+                d_model,
+                d_ff,
+                std: 0.02,
+                out_std,
+            },
+            norm: RmsNormConfig {
+                width: d_model,
+                eps: self.norm_eps,
+            },
         }
     }
 
@@ -126,12 +135,28 @@ impl MistralConfig {
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Mistral {
-        let Self { vocab_size, d_model, .. } = *self;
+        let Self {
+            vocab_size,
+            d_model,
+            ..
+        } = *self;
         let init = &mut Initializer::new(seed);
-        let head = ProjectionConfig { d_in: d_model, d_out: vocab_size, bias: false, std: 0.02 };
+        let head = ProjectionConfig {
+            d_in: d_model,
+            d_out: vocab_size,
+            bias: false,
+            std: 0.02,
+        };
         Mistral {
-            token_embedding: TokenEmbeddingConfig { vocab_size, d_model, std: 0.02 }.init(init, device),
-            blocks: (0..self.n_layers).map(|_| self.block().init(init, device)).collect(),
+            token_embedding: TokenEmbeddingConfig {
+                vocab_size,
+                d_model,
+                std: 0.02,
+            }
+            .init(init, device),
+            blocks: (0..self.n_layers)
+                .map(|_| self.block().init(init, device))
+                .collect(),
             final_norm: self.block().norm.init(init, device),
             head: (!self.tie_embeddings).then(|| head.init(init, device)),
             rope: self.rope().init(),

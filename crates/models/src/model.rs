@@ -35,7 +35,10 @@ impl LanguageModel {
             Architecture::Llama(config) => Stack::Llama(config.init(seed, device)),
             Architecture::Mistral(config) => Stack::Mistral(config.init(seed, device)),
         };
-        Self { stack, architecture }
+        Self {
+            stack,
+            architecture,
+        }
     }
 
     /// The sizes.
@@ -79,7 +82,12 @@ impl LanguageModel {
 
     /// A cache for this model: `capacity` columns, or the window where that is smaller.
     pub fn cache(&self, capacity: usize, padding: Vec<usize>) -> KvCache {
-        KvCache::new(self.architecture.n_layers(), capacity, self.architecture.window(), padding)
+        KvCache::new(
+            self.architecture.n_layers(),
+            capacity,
+            self.architecture.window(),
+            padding,
+        )
     }
 }
 

@@ -25,35 +25,101 @@ impl Preset {
     /// # Errors
     /// [`ModelError::UnknownPreset`] lists all names.
     pub fn find(name: &str) -> Result<&'static Self, ModelError> {
-        ALL.iter().find(|preset| preset.name == name).ok_or_else(|| ModelError::UnknownPreset {
-            name: name.to_owned(),
-            known: ALL.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
-        })
+        ALL.iter()
+            .find(|preset| preset.name == name)
+            .ok_or_else(|| ModelError::UnknownPreset {
+                name: name.to_owned(),
+                known: ALL
+                    .iter()
+                    .map(|preset| preset.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
     }
 }
 
 /// Every preset, small ones first.
 pub const ALL: &[Preset] = &[
-    Preset { name: "gpt-tiny", make: || Architecture::Gpt(gpt(4, 4, 128, 64)) },
-    Preset { name: "gpt2-tiny", make: || Architecture::Gpt2(gpt2(4, 4, 128, 64)) },
-    Preset { name: "llama-tiny", make: || Architecture::Llama(llama(4, 4, 128, 344, 64)) },
-    Preset { name: "mistral-tiny", make: || Architecture::Mistral(mistral(4, 4, 128, 344, 64, 32)) },
-    Preset { name: "gpt2-10m", make: || Architecture::Gpt2(gpt2(6, 6, 384, 256)) },
-    Preset { name: "llama-10m", make: || Architecture::Llama(llama(6, 6, 384, 1024, 256)) },
-    Preset { name: "mistral-10m", make: || Architecture::Mistral(mistral(6, 6, 384, 1024, 256, 128)) },
-    Preset { name: "gpt-117m", make: || Architecture::Gpt(GptConfig::gpt_117m()) },
-    Preset { name: "gpt2-124m", make: || Architecture::Gpt2(Gpt2Config::gpt2_124m()) },
-    Preset { name: "gpt2-355m", make: || Architecture::Gpt2(Gpt2Config::gpt2_355m()) },
-    Preset { name: "gpt2-774m", make: || Architecture::Gpt2(Gpt2Config::gpt2_774m()) },
-    Preset { name: "gpt2-1558m", make: || Architecture::Gpt2(Gpt2Config::gpt2_1558m()) },
-    Preset { name: "llama-3.2-1b", make: || Architecture::Llama(LlamaConfig::llama3_2_1b()) },
-    Preset { name: "llama-3.2-3b", make: || Architecture::Llama(LlamaConfig::llama3_2_3b()) },
-    Preset { name: "llama-2-7b", make: || Architecture::Llama(LlamaConfig::llama2_7b()) },
-    Preset { name: "mistral-7b", make: || Architecture::Mistral(MistralConfig::mistral_7b()) },
-    Preset { name: "llama-3-8b", make: || Architecture::Llama(LlamaConfig::llama3_8b()) },
-    Preset { name: "llama-2-13b", make: || Architecture::Llama(LlamaConfig::llama2_13b()) },
-    Preset { name: "llama-2-70b", make: || Architecture::Llama(LlamaConfig::llama2_70b()) },
-    Preset { name: "llama-3-70b", make: || Architecture::Llama(LlamaConfig::llama3_70b()) },
+    Preset {
+        name: "gpt-tiny",
+        make: || Architecture::Gpt(gpt(4, 4, 128, 64)),
+    },
+    Preset {
+        name: "gpt2-tiny",
+        make: || Architecture::Gpt2(gpt2(4, 4, 128, 64)),
+    },
+    Preset {
+        name: "llama-tiny",
+        make: || Architecture::Llama(llama(4, 4, 128, 344, 64)),
+    },
+    Preset {
+        name: "mistral-tiny",
+        make: || Architecture::Mistral(mistral(4, 4, 128, 344, 64, 32)),
+    },
+    Preset {
+        name: "gpt2-10m",
+        make: || Architecture::Gpt2(gpt2(6, 6, 384, 256)),
+    },
+    Preset {
+        name: "llama-10m",
+        make: || Architecture::Llama(llama(6, 6, 384, 1024, 256)),
+    },
+    Preset {
+        name: "mistral-10m",
+        make: || Architecture::Mistral(mistral(6, 6, 384, 1024, 256, 128)),
+    },
+    Preset {
+        name: "gpt-117m",
+        make: || Architecture::Gpt(GptConfig::gpt_117m()),
+    },
+    Preset {
+        name: "gpt2-124m",
+        make: || Architecture::Gpt2(Gpt2Config::gpt2_124m()),
+    },
+    Preset {
+        name: "gpt2-355m",
+        make: || Architecture::Gpt2(Gpt2Config::gpt2_355m()),
+    },
+    Preset {
+        name: "gpt2-774m",
+        make: || Architecture::Gpt2(Gpt2Config::gpt2_774m()),
+    },
+    Preset {
+        name: "gpt2-1558m",
+        make: || Architecture::Gpt2(Gpt2Config::gpt2_1558m()),
+    },
+    Preset {
+        name: "llama-3.2-1b",
+        make: || Architecture::Llama(LlamaConfig::llama3_2_1b()),
+    },
+    Preset {
+        name: "llama-3.2-3b",
+        make: || Architecture::Llama(LlamaConfig::llama3_2_3b()),
+    },
+    Preset {
+        name: "llama-2-7b",
+        make: || Architecture::Llama(LlamaConfig::llama2_7b()),
+    },
+    Preset {
+        name: "mistral-7b",
+        make: || Architecture::Mistral(MistralConfig::mistral_7b()),
+    },
+    Preset {
+        name: "llama-3-8b",
+        make: || Architecture::Llama(LlamaConfig::llama3_8b()),
+    },
+    Preset {
+        name: "llama-2-13b",
+        make: || Architecture::Llama(LlamaConfig::llama2_13b()),
+    },
+    Preset {
+        name: "llama-2-70b",
+        make: || Architecture::Llama(LlamaConfig::llama2_70b()),
+    },
+    Preset {
+        name: "llama-3-70b",
+        make: || Architecture::Llama(LlamaConfig::llama3_70b()),
+    },
 ];
 
 /// What the small presets take until a tokenizer is known: GPT-2's.
@@ -86,7 +152,13 @@ fn gpt2(n_layers: usize, n_heads: usize, d_model: usize, max_seq_len: usize) -> 
     }
 }
 
-fn llama(n_layers: usize, n_heads: usize, d_model: usize, d_ff: usize, max_seq_len: usize) -> LlamaConfig {
+fn llama(
+    n_layers: usize,
+    n_heads: usize,
+    d_model: usize,
+    d_ff: usize,
+    max_seq_len: usize,
+) -> LlamaConfig {
     LlamaConfig {
         vocab_size: VOCAB_SIZE,
         max_seq_len,

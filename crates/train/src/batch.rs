@@ -50,16 +50,28 @@ impl<'a> TrainingBatches<'a> {
         device: &Device,
     ) -> Result<Self, TrainError> {
         if shard.len() <= seq {
-            return Err(TrainError::TooLittleText { part: "training", tokens: shard.len(), needed: seq + 1 });
+            return Err(TrainError::TooLittleText {
+                part: "training",
+                tokens: shard.len(),
+                needed: seq + 1,
+            });
         }
         let windows = Windows::new(shard.len(), seq, seed)?;
-        Ok(Self { shard, windows, seq, batch_size, device: device.clone() })
+        Ok(Self {
+            shard,
+            windows,
+            seq,
+            batch_size,
+            device: device.clone(),
+        })
     }
 
     /// The micro-batch with this index, counted over the whole run.
     pub(crate) fn get(&mut self, index: u64) -> Batch {
         let first = index * self.batch_size as u64;
-        let starts: Vec<usize> = (first..first + self.batch_size as u64).map(|i| self.windows.start(i)).collect();
+        let starts: Vec<usize> = (first..first + self.batch_size as u64)
+            .map(|i| self.windows.start(i))
+            .collect();
         Batch::new(self.shard, &starts, self.seq, &self.device)
     }
 

@@ -10,8 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
-use llm_models::checkpoint::{SpecialIds, load, save};
 use llm_models::LanguageModel;
+use llm_models::checkpoint::{SpecialIds, load, save};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, View};
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,11 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> TrainError + use<> {
 
 impl<'a> Checkpoints<'a> {
     /// Opens or makes the folder, and removes what a crash left half-written.
-    pub(crate) fn open(run: &Path, special: SpecialIds, extras: WriteExtras<'a>) -> Result<Self, TrainError> {
+    pub(crate) fn open(
+        run: &Path,
+        special: SpecialIds,
+        extras: WriteExtras<'a>,
+    ) -> Result<Self, TrainError> {
         let folder = run.join("checkpoints");
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
         for place in [&folder, run] {
@@ -75,7 +79,11 @@ impl<'a> Checkpoints<'a> {
                 }
             }
         }
-        Ok(Self { folder, special, extras: Extras(extras) })
+        Ok(Self {
+            folder,
+            special,
+            extras: Extras(extras),
+        })
     }
 
     /// Writes `checkpoints/step-N` and removes the oldest beyond `keep`.
@@ -123,14 +131,24 @@ impl<'a> Checkpoints<'a> {
 ///
 /// # Errors
 /// [`TrainError::NoCheckpoint`], or what is wrong with the newest one.
-pub(crate) fn newest(run: &Path, device: &Device) -> Result<(LanguageModel, BTreeMap<String, State>, Progress), TrainError> {
+pub(crate) fn newest(
+    run: &Path,
+    device: &Device,
+) -> Result<(LanguageModel, BTreeMap<String, State>, Progress), TrainError> {
     let Some((_, folder)) = steps(&run.join("checkpoints")).pop() else {
-        return Err(TrainError::NoCheckpoint { folder: run.to_owned() });
+        return Err(TrainError::NoCheckpoint {
+            folder: run.to_owned(),
+        });
     };
     let path = folder.join(PROGRESS);
-    let text = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
-    let progress =
-        serde_json::from_slice(&text).map_err(|source| TrainError::Damaged { path, source: Box::new(source) })?;
+    let text = fs::read(&path).map_err(|source| TrainError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let progress = serde_json::from_slice(&text).map_err(|source| TrainError::Damaged {
+        path,
+        source: Box::new(source),
+    })?;
     let states = read_states(&folder.join(OPTIMIZER), &device.clone().without_autodiff())?;
     Ok((load(&folder, device)?, states, progress))
 }
@@ -144,7 +162,12 @@ pub fn has_checkpoint(run: &Path) -> bool {
 fn steps(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let numbered = entries.filter_map(|entry| {
-        let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
+        let step = entry
+            .file_name()
+            .to_str()?
+            .strip_prefix("step-")?
+            .parse()
+            .ok()?;
         Some((step, entry.path()))
     });
     let mut steps: Vec<(u64, PathBuf)> = numbered.collect();
@@ -153,11 +176,21 @@ fn steps(folder: &Path) -> Vec<(u64, PathBuf)> {
 }
 
 /// Fills a temporary folder beside `target`, syncs it and puts it in the place of `target`.
-fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
+fn write_folder(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
     let parent = target.parent().expect("a folder inside the run");
-    let partial = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent).map_err(failed(target))?;
+    let partial = tempfile::Builder::new()
+        .prefix(PARTIAL)
+        .tempdir_in(parent)
+        .map_err(failed(target))?;
     fill(partial.path())?;
-    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).map_err(failed(path));
+    let sync = |path: &Path| {
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(failed(path))
+    };
     for entry in fs::read_dir(partial.path()).map_err(failed(target))? {
         sync(&entry.map_err(failed(target))?.path())?;
     }
@@ -166,12 +199,18 @@ fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let permissions = fs::metadata(parent).map_err(failed(target))?.permissions().mode();
+        let permissions = fs::metadata(parent)
+            .map_err(failed(target))?
+            .permissions()
+            .mode();
         let like_parent = fs::Permissions::from_mode(permissions);
         fs::set_permissions(partial.path(), like_parent).map_err(failed(target))?;
     }
     // A folder can't be renamed over another: the old one steps aside and is removed last.
-    let aside = parent.join(format!("{PARTIAL}old-{}", target.file_name().unwrap_or_default().to_string_lossy()));
+    let aside = parent.join(format!(
+        "{PARTIAL}old-{}",
+        target.file_name().unwrap_or_default().to_string_lossy()
+    ));
     if target.exists() {
         fs::rename(target, &aside).map_err(failed(target))?;
     }
@@ -203,29 +242,58 @@ impl View for Stored {
 
 fn write_states(states: &BTreeMap<String, State>, path: &Path) -> Result<(), TrainError> {
     let stored = |tensor: &Tensor<1>| {
-        let values: Vec<f32> = tensor.to_data().convert::<f32>().try_to_vec().expect("converted to f32");
-        Stored(values.iter().flat_map(|value| value.to_le_bytes()).collect(), [values.len()])
+        let values: Vec<f32> = tensor
+            .to_data()
+            .convert::<f32>()
+            .try_to_vec()
+            .expect("converted to f32");
+        Stored(
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            [values.len()],
+        )
     };
     let tensors = states.iter().flat_map(|(path, state)| match state {
         State::AdamW([first, second]) => {
-            vec![(format!("adamw.first.{path}"), stored(first)), (format!("adamw.second.{path}"), stored(second))]
+            vec![
+                (format!("adamw.first.{path}"), stored(first)),
+                (format!("adamw.second.{path}"), stored(second)),
+            ]
         }
         State::Muon(momentum) => vec![(format!("muon.momentum.{path}"), stored(momentum))],
     });
-    let file = safetensors::serialize(tensors, None)
-        .map_err(|source| TrainError::Damaged { path: path.to_owned(), source: Box::new(source) })?;
+    let file = safetensors::serialize(tensors, None).map_err(|source| TrainError::Damaged {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })?;
     fs::write(path, file).map_err(failed(path))
 }
 
 fn read_states(path: &Path, device: &Device) -> Result<BTreeMap<String, State>, TrainError> {
-    let damaged = |source: Box<dyn std::error::Error + Send + Sync>| TrainError::Damaged { path: path.to_owned(), source };
-    let file = fs::read(path).map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+    let damaged = |source: Box<dyn std::error::Error + Send + Sync>| TrainError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
+    let file = fs::read(path).map_err(|source| TrainError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let tensors = SafeTensors::deserialize(&file).map_err(|source| damaged(Box::new(source)))?;
     let tensor = |name: &str| {
-        let view = tensors.tensor(name).map_err(|source| damaged(Box::new(source)))?;
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let view = tensors
+            .tensor(name)
+            .map_err(|source| damaged(Box::new(source)))?;
+        let values = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         let values: Vec<f32> = values.collect();
-        Ok::<_, TrainError>(Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device))
+        Ok::<_, TrainError>(Tensor::<1>::from_data(
+            TensorData::new(values.clone(), [values.len()]),
+            device,
+        ))
     };
     let mut states = BTreeMap::new();
     for name in tensors.names() {

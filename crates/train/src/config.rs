@@ -147,12 +147,25 @@ pub struct ScheduleConfig {
 
 impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self { kind: ScheduleKind::Cosine, warmup_steps: 100, min_learning_rate: None, decay_share: None }
+        Self {
+            kind: ScheduleKind::Cosine,
+            warmup_steps: 100,
+            min_learning_rate: None,
+            decay_share: None,
+        }
     }
 }
 
 fn check(key: &'static str, value: f64, allowed: &'static str, ok: bool) -> Result<(), TrainError> {
-    if ok { Ok(()) } else { Err(TrainError::Config { key, value: value.to_string(), allowed }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(TrainError::Config {
+            key,
+            value: value.to_string(),
+            allowed,
+        })
+    }
 }
 
 impl TrainConfig {
@@ -187,8 +200,10 @@ impl OptimizerConfig {
     /// # Errors
     /// [`TrainError::Config`] names the key, the value and what is allowed.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let from_zero = |key, v: f64| check(key, v, "a finite number from 0", v.is_finite() && v >= 0.0);
-        let above_zero = |key, v: f64| check(key, v, "a finite number above 0", v.is_finite() && v > 0.0);
+        let from_zero =
+            |key, v: f64| check(key, v, "a finite number from 0", v.is_finite() && v >= 0.0);
+        let above_zero =
+            |key, v: f64| check(key, v, "a finite number above 0", v.is_finite() && v > 0.0);
         let share = |key, v: f64| check(key, v, "from 0 to below 1", (0.0..1.0).contains(&v));
         above_zero("optimizer.learning_rate", self.learning_rate)?;
         from_zero("optimizer.weight_decay", self.weight_decay)?;
@@ -205,7 +220,10 @@ impl OptimizerConfig {
                 check(key, v, "nothing unless optimizer.kind is \"muon\"", muon)?;
             }
         }
-        above_zero("optimizer.muon_learning_rate", self.muon_learning_rate.unwrap_or(1.0))?;
+        above_zero(
+            "optimizer.muon_learning_rate",
+            self.muon_learning_rate.unwrap_or(1.0),
+        )?;
         share("optimizer.muon_momentum", self.muon_momentum.unwrap_or(0.0))
     }
 }
@@ -237,8 +255,18 @@ impl ScheduleConfig {
             )?;
         }
         if let Some(v) = self.decay_share {
-            check("schedule.decay_share", v, "nothing unless schedule.kind is \"wsd\"", self.kind == ScheduleKind::Wsd)?;
-            check("schedule.decay_share", v, "above 0, at most 1", v > 0.0 && v <= 1.0)?;
+            check(
+                "schedule.decay_share",
+                v,
+                "nothing unless schedule.kind is \"wsd\"",
+                self.kind == ScheduleKind::Wsd,
+            )?;
+            check(
+                "schedule.decay_share",
+                v,
+                "above 0, at most 1",
+                v > 0.0 && v <= 1.0,
+            )?;
         }
         Ok(())
     }

@@ -19,7 +19,9 @@ pub enum TrainError {
         allowed: &'static str,
     },
     /// The windows are longer than the model's context.
-    #[error("train.seq_len is {seq_len}, but the model's context is model.max_seq_len = {max_seq_len}: lower the first or raise the second")]
+    #[error(
+        "train.seq_len is {seq_len}, but the model's context is model.max_seq_len = {max_seq_len}: lower the first or raise the second"
+    )]
     WindowTooLong {
         /// Of the settings.
         seq_len: usize,
@@ -27,7 +29,9 @@ pub enum TrainError {
         max_seq_len: usize,
     },
     /// Too little text for one window.
-    #[error("the {part} part has {tokens} tokens, but a window needs {needed}: give more text or lower train.seq_len")]
+    #[error(
+        "the {part} part has {tokens} tokens, but a window needs {needed}: give more text or lower train.seq_len"
+    )]
     TooLittleText {
         /// Training or validation.
         part: &'static str,

@@ -38,10 +38,17 @@ pub fn evaluate(
 ) -> Result<Evaluation, TrainError> {
     let max_seq_len = model.architecture().max_seq_len();
     if seq > max_seq_len {
-        return Err(TrainError::WindowTooLong { seq_len: seq, max_seq_len });
+        return Err(TrainError::WindowTooLong {
+            seq_len: seq,
+            max_seq_len,
+        });
     }
     if text.len() <= seq {
-        return Err(TrainError::TooLittleText { part: "validation", tokens: text.len(), needed: seq + 1 });
+        return Err(TrainError::TooLittleText {
+            part: "validation",
+            tokens: text.len(),
+            needed: seq + 1,
+        });
     }
     // Shares the weights, without a graph.
     let model = model.valid();
@@ -52,9 +59,17 @@ pub fn evaluate(
     let mut sum = 0.0;
     for starts in starts.chunks((TOKENS_PER_PASS / seq).max(1)) {
         let losses = token_losses(&model, Batch::new(text, starts, seq, &device), None);
-        let losses: Vec<f32> = losses.into_data().convert::<f32>().try_to_vec().expect("converted to f32");
+        let losses: Vec<f32> = losses
+            .into_data()
+            .convert::<f32>()
+            .try_to_vec()
+            .expect("converted to f32");
         sum += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
     }
     let tokens = (windows * seq) as u64;
-    Ok(Evaluation { loss: sum / tokens as f64, tokens, tokens_left_out: (text.len() - 1) as u64 - tokens })
+    Ok(Evaluation {
+        loss: sum / tokens as f64,
+        tokens,
+        tokens_left_out: (text.len() - 1) as u64 - tokens,
+    })
 }

@@ -10,8 +10,16 @@ use llm_core::parameters::ParameterPath;
 ///
 /// # Errors
 /// The name of the first gradient that is not finite, in the order of the model.
-pub(crate) fn global_norm(module: &impl Module, gradients: &GradientsParams) -> Result<f64, String> {
-    let mut norm = GlobalNorm { gradients, at: ParameterPath::default(), squares: 0.0, not_finite: None };
+pub(crate) fn global_norm(
+    module: &impl Module,
+    gradients: &GradientsParams,
+) -> Result<f64, String> {
+    let mut norm = GlobalNorm {
+        gradients,
+        at: ParameterPath::default(),
+        squares: 0.0,
+        not_finite: None,
+    };
     module.visit(&mut norm);
     match norm.not_finite {
         Some(path) => Err(path),
@@ -21,7 +29,11 @@ pub(crate) fn global_norm(module: &impl Module, gradients: &GradientsParams) -> 
 
 /// What the gradients are multiplied by so that their norm is at most `clip`; 0 clips nothing. As PyTorch's `clip_grad_norm_`.
 pub(crate) fn clip_factor(norm: f64, clip: f64) -> f64 {
-    if clip == 0.0 { 1.0 } else { (clip / (norm + 1e-6)).min(1.0) }
+    if clip == 0.0 {
+        1.0
+    } else {
+        (clip / (norm + 1e-6)).min(1.0)
+    }
 }
 
 struct GlobalNorm<'a> {
@@ -41,7 +53,9 @@ impl ModuleVisitor for GlobalNorm<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.get::<D>(parameter.id) else { return };
+        let Some(gradient) = self.gradients.get::<D>(parameter.id) else {
+            return;
+        };
         let squares = sum_of_squares(gradient);
         if !squares.is_finite() && self.not_finite.is_none() {
             self.not_finite = Some(self.at.current());
@@ -73,7 +87,10 @@ pub(crate) fn first_not_finite(module: &impl Module) -> Option<String> {
         }
     }
 
-    let mut search = Search { at: ParameterPath::default(), found: None };
+    let mut search = Search {
+        at: ParameterPath::default(),
+        found: None,
+    };
     module.visit(&mut search);
     search.found
 }

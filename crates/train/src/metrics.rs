@@ -60,28 +60,46 @@ impl MetricsFile {
     /// Opens the file of a run that goes on after `step`: records of later steps, which a crash left, are dropped.
     pub(crate) fn open(run: &Path, step: u64) -> Result<Self, TrainError> {
         let path = run.join("metrics.jsonl");
-        let failed = |source| TrainError::Write { path: path.clone(), source };
+        let failed = |source| TrainError::Write {
+            path: path.clone(),
+            source,
+        };
         let old = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(TrainError::Read { path, source }),
         };
-        let is_kept = |line: &&str| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step <= step);
-        let kept: String = old.lines().filter(is_kept).flat_map(|line| [line, "\n"]).collect();
+        let is_kept = |line: &&str| {
+            serde_json::from_str::<Record>(line).is_ok_and(|record| record.step <= step)
+        };
+        let kept: String = old
+            .lines()
+            .filter(is_kept)
+            .flat_map(|line| [line, "\n"])
+            .collect();
         if kept != old {
             let mut file = tempfile::NamedTempFile::new_in(run).map_err(failed)?;
             file.write_all(kept.as_bytes()).map_err(failed)?;
             file.as_file().sync_all().map_err(failed)?;
             file.persist(&path).map_err(|error| failed(error.error))?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(failed)?;
         Ok(Self { path, file })
     }
 
     pub(crate) fn write(&mut self, record: &Record) -> Result<(), TrainError> {
         let mut line = serde_json::to_vec(record).expect("numbers and names");
         line.push(b'\n');
-        self.file.write_all(&line).map_err(|source| TrainError::Write { path: self.path.clone(), source })
+        self.file
+            .write_all(&line)
+            .map_err(|source| TrainError::Write {
+                path: self.path.clone(),
+                source,
+            })
     }
 }
 
@@ -114,8 +132,10 @@ mod tests {
         let mut file = MetricsFile::open(folder.path(), 3).expect("opened");
         file.write(&record(4)).expect("written");
         let text = std::fs::read_to_string(folder.path().join("metrics.jsonl")).expect("read");
-        let steps: Vec<u64> =
-            text.lines().map(|line| serde_json::from_str::<Record>(line).expect("a record").step).collect();
+        let steps: Vec<u64> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Record>(line).expect("a record").step)
+            .collect();
         assert_eq!(steps, [1, 2, 3, 4]);
     }
 }

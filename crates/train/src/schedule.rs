@@ -24,7 +24,9 @@ impl Schedule {
             warmup_steps: config.warmup_steps as f64,
             max_steps,
             decay_start: max_steps * (1.0 - config.decay_share.unwrap_or(0.2)),
-            least: config.min_learning_rate.map_or(0.1, |least| least / learning_rate),
+            least: config
+                .min_learning_rate
+                .map_or(0.1, |least| least / learning_rate),
         }
     }
 
@@ -40,7 +42,11 @@ impl Schedule {
             ScheduleKind::Wsd => self.decay_start.max(self.warmup_steps),
         };
         // At the end exactly the minimum, whatever stands before it.
-        let done = if step >= self.max_steps { 1.0 } else { ((step - from) / (self.max_steps - from)).max(0.0) };
+        let done = if step >= self.max_steps {
+            1.0
+        } else {
+            ((step - from) / (self.max_steps - from)).max(0.0)
+        };
         let left = match self.kind {
             ScheduleKind::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
             _ => 1.0 - done,
@@ -73,11 +79,17 @@ mod tests {
 
     #[test]
     fn rates_are_those_of_the_reference() {
-        let cases: Vec<Case> =
-            serde_json::from_str(include_str!("../tests/golden/schedules.json")).expect("golden values");
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../tests/golden/schedules.json"))
+            .expect("golden values");
         assert!(cases.len() >= 8);
         for case in cases {
-            let Settings { learning_rate, min_learning_rate, warmup_steps, decay_steps, decay_share } = case.settings;
+            let Settings {
+                learning_rate,
+                min_learning_rate,
+                warmup_steps,
+                decay_steps,
+                decay_share,
+            } = case.settings;
             let config = ScheduleConfig {
                 kind: case.kind,
                 warmup_steps,
@@ -87,7 +99,11 @@ mod tests {
             let schedule = Schedule::new(&config, decay_steps, learning_rate);
             for (step, expected) in case.steps.iter().zip(&case.learning_rates) {
                 let ours = learning_rate * schedule.factor(*step);
-                assert!((ours - expected).abs() < 1e-12, "{:?} at {step}: {ours} against {expected}", case.kind);
+                assert!(
+                    (ours - expected).abs() < 1e-12,
+                    "{:?} at {step}: {ours} against {expected}",
+                    case.kind
+                );
             }
         }
     }

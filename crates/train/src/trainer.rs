@@ -130,30 +130,62 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Settings out of range, too little text, a folder in use or that can't be written, a number that is not finite.
-pub fn train<'a>(start: Start, settings: &'a Settings, run: Run<'a>) -> Result<Outcome, TrainError> {
+pub fn train<'a>(
+    start: Start,
+    settings: &'a Settings,
+    run: Run<'a>,
+) -> Result<Outcome, TrainError> {
     settings.validate()?;
     let _lock = lock(run.folder)?;
-    let special = SpecialIds { bos: run.special.bos, eos: run.special.eos };
+    let special = SpecialIds {
+        bos: run.special.bos,
+        eos: run.special.eos,
+    };
     let checkpoints = Checkpoints::open(run.folder, special, run.write_extras)?;
     let (model, states, progress) = match start {
         Start::Fresh(model) => (*model, Default::default(), Progress::default()),
         Start::Resume(device) => newest(run.folder, &device.autodiff())?,
     };
-    let seq = settings.train.seq_len.unwrap_or(model.architecture().max_seq_len());
+    let seq = settings
+        .train
+        .seq_len
+        .unwrap_or(model.architecture().max_seq_len());
     let max_seq_len = model.architecture().max_seq_len();
     if seq > max_seq_len {
-        return Err(TrainError::WindowTooLong { seq_len: seq, max_seq_len });
+        return Err(TrainError::WindowTooLong {
+            seq_len: seq,
+            max_seq_len,
+        });
     }
     if run.validation.len() <= seq {
         let tokens = run.validation.len();
-        return Err(TrainError::TooLittleText { part: "validation", tokens, needed: seq + 1 });
+        return Err(TrainError::TooLittleText {
+            part: "validation",
+            tokens,
+            needed: seq + 1,
+        });
     }
-    let TrainConfig { batch_size, seed, max_steps, .. } = settings.train;
-    let batches = TrainingBatches::new(run.training, seq, batch_size, seed, &model.device().autodiff())?;
+    let TrainConfig {
+        batch_size,
+        seed,
+        max_steps,
+        ..
+    } = settings.train;
+    let batches = TrainingBatches::new(
+        run.training,
+        seq,
+        batch_size,
+        seed,
+        &model.device().autodiff(),
+    )?;
     let trainer = Trainer {
         settings,
         seq,
-        schedule: Schedule::new(&settings.schedule, max_steps, settings.optimizer.learning_rate),
+        schedule: Schedule::new(
+            &settings.schedule,
+            max_steps,
+            settings.optimizer.learning_rate,
+        ),
         optimizer: Optimizer::new(settings.optimizer.clone(), states),
         metrics: MetricsFile::open(run.folder, progress.step)?,
         model: Some(model),
@@ -174,17 +206,23 @@ impl Settings {
     pub fn validate(&self) -> Result<(), TrainError> {
         self.train.validate()?;
         self.optimizer.validate()?;
-        self.schedule.validate(self.train.max_steps, self.optimizer.learning_rate)
+        self.schedule
+            .validate(self.train.max_steps, self.optimizer.learning_rate)
     }
 }
 
 /// Holds the run folder for this process until dropped.
 fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(".lock");
-    let file = File::create(&path).map_err(|source| TrainError::Write { path: path.clone(), source })?;
+    let file = File::create(&path).map_err(|source| TrainError::Write {
+        path: path.clone(),
+        source,
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(TrainError::InUse { folder: folder.to_owned() }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(TrainError::InUse {
+            folder: folder.to_owned(),
+        }),
         Err(std::fs::TryLockError::Error(source)) => Err(TrainError::Write { path, source }),
     }
 }
@@ -198,7 +236,11 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        Self { began: Instant::now(), in_steps: Duration::ZERO, steps: 0 }
+        Self {
+            began: Instant::now(),
+            in_steps: Duration::ZERO,
+            steps: 0,
+        }
     }
 
     fn seconds(&self) -> f64 {
@@ -265,7 +307,10 @@ impl Trainer<'_> {
             if saved_at != Some(self.progress.step) {
                 self.checkpoint()?;
             }
-            (Some(evaluation), Some(self.checkpoints.save_final(&self.model().valid())?))
+            (
+                Some(evaluation),
+                Some(self.checkpoints.save_final(&self.model().valid())?),
+            )
         };
         Ok(Outcome {
             reason,
@@ -287,12 +332,29 @@ impl Trainer<'_> {
         let minutes = self.clock.seconds() / 60.0;
         let limits = [
             (step >= train.max_steps, StopReason::Steps),
-            (train.max_tokens.is_some_and(|most| self.tokens() >= most), StopReason::Tokens),
-            (train.max_epochs.is_some_and(|most| self.epochs() >= most), StopReason::Epochs),
-            (train.patience.is_some_and(|most| self.progress.evaluations_without_best >= most), StopReason::Patience),
-            (train.max_minutes.is_some_and(|most| minutes >= most), StopReason::Time),
+            (
+                train.max_tokens.is_some_and(|most| self.tokens() >= most),
+                StopReason::Tokens,
+            ),
+            (
+                train.max_epochs.is_some_and(|most| self.epochs() >= most),
+                StopReason::Epochs,
+            ),
+            (
+                train
+                    .patience
+                    .is_some_and(|most| self.progress.evaluations_without_best >= most),
+                StopReason::Patience,
+            ),
+            (
+                train.max_minutes.is_some_and(|most| minutes >= most),
+                StopReason::Time,
+            ),
         ];
-        limits.into_iter().find(|(reached, _)| *reached).map(|(_, reason)| reason)
+        limits
+            .into_iter()
+            .find(|(reached, _)| *reached)
+            .map(|(_, reason)| reason)
     }
 
     /// Tokens of one optimizer step.
@@ -306,7 +368,8 @@ impl Trainer<'_> {
     }
 
     fn epochs(&self) -> f64 {
-        self.batches.epochs(self.progress.step * self.settings.train.grad_accumulation as u64)
+        self.batches
+            .epochs(self.progress.step * self.settings.train.grad_accumulation as u64)
     }
 
     /// One optimizer step over `grad_accumulation` micro-batches.
@@ -320,29 +383,43 @@ impl Trainer<'_> {
         let mut accumulator = GradientsAccumulator::new();
         let mut loss = 0.0;
         for micro_batch in 0..train.grad_accumulation as u64 {
-            let batch = self.batches.get(step * train.grad_accumulation as u64 + micro_batch);
+            let batch = self
+                .batches
+                .get(step * train.grad_accumulation as u64 + micro_batch);
             let dropout = DropoutKey::new(train.seed, step, micro_batch);
-            let mean = token_losses(self.model(), batch, Some(dropout)).sum().div_scalar(n_tokens);
+            let mean = token_losses(self.model(), batch, Some(dropout))
+                .sum()
+                .div_scalar(n_tokens);
             loss += f64::from(mean.clone().into_scalar::<f32>());
             let gradients = GradientsParams::from_grads(mean.backward(), self.model());
             accumulator.accumulate(self.model(), gradients);
         }
         let gradients = accumulator.grads();
-        let not_finite = |what: String| TrainError::NotFinite { step: step + 1, what };
+        let not_finite = |what: String| TrainError::NotFinite {
+            step: step + 1,
+            what,
+        };
         if !loss.is_finite() {
             let weight = first_not_finite(self.model()).map(|path| format!("the weight {path}"));
             return Err(not_finite(weight.unwrap_or_else(|| "the loss".into())));
         }
-        let grad_norm =
-            global_norm(self.model(), &gradients).map_err(|path| not_finite(format!("the gradient of {path}")))?;
+        let grad_norm = global_norm(self.model(), &gradients)
+            .map_err(|path| not_finite(format!("the gradient of {path}")))?;
         let factor = self.schedule.factor(step);
-        let update =
-            Update { step: step + 1, factor, gradient_scale: clip_factor(grad_norm, self.settings.optimizer.clip) };
+        let update = Update {
+            step: step + 1,
+            factor,
+            gradient_scale: clip_factor(grad_norm, self.settings.optimizer.clip),
+        };
         // The model is taken out, so that the optimizer is the only owner of the weights and writes in place.
         let model = self.model.take().expect("put back after every step");
         self.model = Some(self.optimizer.step(model, gradients, update));
         self.progress.step += 1;
-        Ok(StepResult { loss, grad_norm, learning_rate: factor * self.settings.optimizer.learning_rate })
+        Ok(StepResult {
+            loss,
+            grad_norm,
+            learning_rate: factor * self.settings.optimizer.learning_rate,
+        })
     }
 
     fn record(&self, split: Split, loss: f64) -> Record {
@@ -380,10 +457,17 @@ impl Trainer<'_> {
     fn evaluate(&mut self, max_windows: Option<usize>) -> Result<Evaluation, TrainError> {
         let evaluation = evaluate(self.model(), self.run.validation, self.seq, max_windows)?;
         if !evaluation.loss.is_finite() {
-            let what = first_not_finite(self.model()).map_or("the validation loss".into(), |p| format!("the weight {p}"));
-            return Err(TrainError::NotFinite { step: self.progress.step, what });
+            let what = first_not_finite(self.model())
+                .map_or("the validation loss".into(), |p| format!("the weight {p}"));
+            return Err(TrainError::NotFinite {
+                step: self.progress.step,
+                what,
+            });
         }
-        let is_best = self.progress.best.is_none_or(|(best, _)| evaluation.loss < best);
+        let is_best = self
+            .progress
+            .best
+            .is_none_or(|(best, _)| evaluation.loss < best);
         if is_best {
             self.progress.best = Some((evaluation.loss, self.progress.step));
             self.progress.evaluations_without_best = 0;
@@ -395,7 +479,10 @@ impl Trainer<'_> {
             ..self.record(Split::Validation, evaluation.loss)
         };
         self.metrics.write(&record)?;
-        (self.run.on_event)(Event::Evaluation { record: &record, is_best });
+        (self.run.on_event)(Event::Evaluation {
+            record: &record,
+            is_best,
+        });
         if is_best {
             self.checkpoints.save_best(&self.model().valid())?;
         }
@@ -413,14 +500,26 @@ impl Trainer<'_> {
         let prompt = std::slice::from_ref(&self.run.sample_prompt);
         let model = self.model().valid();
         let mut go_on = |_| Decision::Continue;
-        let out = generate(&model, prompt, &config, &self.run.special, Caching::Cached, &mut go_on)?;
-        (self.run.on_event)(Event::Sample { step: self.progress.step, tokens: &out[0].tokens });
+        let out = generate(
+            &model,
+            prompt,
+            &config,
+            &self.run.special,
+            Caching::Cached,
+            &mut go_on,
+        )?;
+        (self.run.on_event)(Event::Sample {
+            step: self.progress.step,
+            tokens: &out[0].tokens,
+        });
         Ok(())
     }
 
     fn checkpoint(&mut self) -> Result<(), TrainError> {
         let (model, states) = (self.model().valid(), self.optimizer.states());
-        let folder = self.checkpoints.save_step(&model, states, &self.progress, self.settings.train.keep)?;
+        let folder =
+            self.checkpoints
+                .save_step(&model, states, &self.progress, self.settings.train.keep)?;
         (self.run.on_event)(Event::Checkpoint { folder: &folder });
         Ok(())
     }

@@ -96,7 +96,12 @@ fn perplexity(args: &Perplexity, printer: Printer) -> anyhow::Result<()> {
         &tokenizer,
     )?
     .tokens;
-    let found = llm_train::evaluate(&model, &TokenShard::from_tokens(tokens.clone()), window, None)?;
+    let found = llm_train::evaluate(
+        &model,
+        &TokenShard::from_tokens(tokens.clone()),
+        window,
+        None,
+    )?;
     let bytes = scored_bytes(&tokenizer, &tokens, found.tokens)?;
     let report = Report {
         loss: found.loss,

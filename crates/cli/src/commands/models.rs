@@ -111,7 +111,7 @@ impl Row {
 fn line([name, family, numbers @ ..]: [&str; 10]) -> String {
     let numbers: String = numbers
         .iter()
-        .map(|number| format!("{number:>10}"))
+        .map(|number| format!("{number:>11}"))
         .collect();
     format!("{name:<14}{family:<8}{numbers}")
 }

@@ -100,15 +100,27 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
         Some(path) => {
             refuse_sizes(args)?;
             let ModelFolder { model, tokenizer } = ModelFolder::load(path, &device)?;
-            printer.note(format_args!("weights, sizes and tokenizer are those of {}", path.display()));
-            config.tokenizer = TokenizerConfig { kind: TokenizerKind::File, path: Some(path.clone()), ..Default::default() };
-            (llm_data::prepare_with(&config.data, &tokenizer, &cache_folder::find()?)?, model)
+            printer.note(format_args!(
+                "weights, sizes and tokenizer are those of {}",
+                path.display()
+            ));
+            config.tokenizer = TokenizerConfig {
+                kind: TokenizerKind::File,
+                path: Some(path.clone()),
+                ..Default::default()
+            };
+            (
+                llm_data::prepare_with(&config.data, &tokenizer, &cache_folder::find()?)?,
+                model,
+            )
         }
         None => {
             // Sizes that make no model are found before any text is read.
             Architecture::resolve(&config.model, 1)?;
-            let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
-            let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+            let prepared =
+                llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
+            let architecture =
+                Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
             let model = architecture.init(config.train.seed, &device);
             (prepared, model)
         }
@@ -116,16 +128,28 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
     config.model = model.architecture().into();
     let name = run_folder::name(args.config.as_deref());
     let folder = run_folder::create(args.output_dir.as_deref(), &name, overwrite)?;
-    disk::check(&folder, model.architecture().parameter_count(), config.train.keep)?;
+    disk::check(
+        &folder,
+        model.architecture().parameter_count(),
+        config.train.keep,
+    )?;
     resume::remember(&folder, &config, &prepared, args.init_from.as_deref())?;
-    start(&config, &prepared, &folder, Start::Fresh(Box::new(model)), printer)
+    start(
+        &config,
+        &prepared,
+        &folder,
+        Start::Fresh(Box::new(model)),
+        printer,
+    )
 }
 
 /// With `--init-from` the sizes are not the configuration's to set.
 fn refuse_sizes(args: &Args) -> anyhow::Result<()> {
     let sets_size = |set: &&String| set.starts_with("model.") || set.starts_with("tokenizer.");
     match args.set.iter().find(sets_size) {
-        Some(set) => Err(usage(format_args!("--set {set}: with --init-from, sizes and tokenizer are the model's; leave it out"))),
+        Some(set) => Err(usage(format_args!(
+            "--set {set}: with --init-from, sizes and tokenizer are the model's; leave it out"
+        ))),
         None => Ok(()),
     }
 }
@@ -137,19 +161,33 @@ fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
     let place = match (has_checkpoint(folder), init_from) {
         (true, _) => Start::Resume(device),
         // Stopped before its first checkpoint: the beginning is the place to go on from.
-        (false, Some(model)) => Start::Fresh(Box::new(ModelFolder::load(&model, &device.autodiff())?.model)),
+        (false, Some(model)) => Start::Fresh(Box::new(
+            ModelFolder::load(&model, &device.autodiff())?.model,
+        )),
         (false, None) => {
-            let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
-            Start::Fresh(Box::new(architecture.init(config.train.seed, &device.autodiff())))
+            let architecture =
+                Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+            Start::Fresh(Box::new(
+                architecture.init(config.train.seed, &device.autodiff()),
+            ))
         }
     };
     start(&config, &prepared, folder, place, printer)
 }
 
 /// Trains in `folder`.
-fn start(config: &Config, prepared: &Prepared, folder: &Path, start: Start, printer: Printer) -> anyhow::Result<()> {
+fn start(
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    start: Start,
+    printer: Printer,
+) -> anyhow::Result<()> {
     let narrator = Narrator::new(printer, folder, config, prepared)?;
-    narrator.introduce(folder, &Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?);
+    narrator.introduce(
+        folder,
+        &Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?,
+    );
     let special = prepared_special(prepared);
     let sample_prompt = prepared.tokenizer.encode(&config.train.sample_prompt)?;
     let sample_prompt = if sample_prompt.is_empty() && special.bos.is_none() {
@@ -157,11 +195,20 @@ fn start(config: &Config, prepared: &Prepared, folder: &Path, start: Start, prin
     } else {
         sample_prompt
     };
-    let settings =
-        Settings { train: config.train.clone(), optimizer: config.optimizer.clone(), schedule: config.schedule.clone() };
+    let settings = Settings {
+        train: config.train.clone(),
+        optimizer: config.optimizer.clone(),
+        schedule: config.schedule.clone(),
+    };
     let write_extras = |folder: &Path| {
-        prepared.tokenizer.save(folder).map_err(std::io::Error::other)?;
-        fs::write(folder.join("README.md"), model_card::text(config, prepared, narrator.last_loss()))
+        prepared
+            .tokenizer
+            .save(folder)
+            .map_err(std::io::Error::other)?;
+        fs::write(
+            folder.join("README.md"),
+            model_card::text(config, prepared, narrator.last_loss()),
+        )
     };
     interrupt::defer();
     let run = Run {
@@ -187,7 +234,9 @@ fn start(config: &Config, prepared: &Prepared, folder: &Path, start: Start, prin
         ));
         return Err(Interrupted(signal).into());
     }
-    Summary::new(config, prepared, &outcome).print(&narrator, printer).context("cannot write the summary")
+    Summary::new(config, prepared, &outcome)
+        .print(&narrator, printer)
+        .context("cannot write the summary")
 }
 
 /// Ids of the tokenizer that generation needs.

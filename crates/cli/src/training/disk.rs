@@ -15,7 +15,9 @@ pub(crate) fn check(folder: &Path, parameters: usize, keep: usize) -> anyhow::Re
     let copies = 3 * (keep as u64 + 1) + 3;
     let needed = (parameters as u64).saturating_mul(4).saturating_mul(copies);
     // Where the system does not tell, writing will.
-    let Ok(free) = fs4::available_space(folder) else { return Ok(()) };
+    let Ok(free) = fs4::available_space(folder) else {
+        return Ok(());
+    };
     if needed > free {
         bail!(
             "{}: {} MB are free, but the checkpoints of this run need {} MB; free some, or lower train.keep",
@@ -36,6 +38,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(check(folder.path(), 1000, 2).is_ok());
         let error = check(folder.path(), 1 << 45, 2).unwrap_err().to_string();
-        assert!(error.contains("MB are free") && error.contains("train.keep"), "{error}");
+        assert!(
+            error.contains("MB are free") && error.contains("train.keep"),
+            "{error}"
+        );
     }
 }

@@ -7,9 +7,16 @@ use crate::config::Config;
 /// The card. Says nothing of the time or the machine, so that equal runs write equal files.
 pub(crate) fn text(config: &Config, prepared: &Prepared, validation_loss: Option<f64>) -> String {
     let sources = if config.data.sources.is_empty() {
-        format!("stories from the built-in grammar, seed {}, {}", config.data.synth.seed, config.data.synth.size)
+        format!(
+            "stories from the built-in grammar, seed {}, {}",
+            config.data.synth.seed, config.data.synth.size
+        )
     } else {
-        let names = config.data.sources.iter().map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+        let names = config.data.sources.iter().map(|path| {
+            path.file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+        });
         names.collect::<Vec<_>>().join(", ")
     };
     let measured = validation_loss.map_or_else(

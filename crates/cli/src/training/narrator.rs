@@ -36,7 +36,12 @@ impl Narrator {
     ///
     /// # Errors
     /// It can't be written.
-    pub(crate) fn new(printer: Printer, folder: &Path, config: &Config, prepared: &Prepared) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        printer: Printer,
+        folder: &Path,
+        config: &Config,
+        prepared: &Prepared,
+    ) -> anyhow::Result<Self> {
         let path = folder.join("log.txt");
         let log = OpenOptions::new().create(true).append(true).open(&path);
         Ok(Self {
@@ -44,7 +49,10 @@ impl Narrator {
             log: RefCell::new(log.with_context(|| format!("{}: cannot write", path.display()))?),
             progress: RefCell::new(None),
             total: config.train.max_steps,
-            time_limit: config.train.max_minutes.map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
+            time_limit: config
+                .train
+                .max_minutes
+                .map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
             tokenizer: prepared.tokenizer.clone(),
             tokens: prepared.train.len(),
             chars_per_token: prepared.validation.chars() as f64 / prepared.validation.len() as f64,
@@ -68,7 +76,11 @@ impl Narrator {
         self.note(&format!("run        {}", folder.display()));
         self.note(&format!("tokenizer  {}", self.tokenizer.describe()));
         self.note(&format!("data       {} training tokens", self.tokens));
-        self.note(&format!("model      {}, {} parameters", model.family().name(), model.parameter_count()));
+        self.note(&format!(
+            "model      {}, {} parameters",
+            model.family().name(),
+            model.parameter_count()
+        ));
     }
 
     /// Says a line.
@@ -99,7 +111,11 @@ impl Narrator {
             Event::Evaluation { record, is_best } => {
                 self.last_loss.set(Some(record.loss));
                 let best = if is_best { "" } else { " (not the best)" };
-                self.note(&format!("step {}: {}{best}", record.step, self.validation(record.loss)));
+                self.note(&format!(
+                    "step {}: {}{best}",
+                    record.step,
+                    self.validation(record.loss)
+                ));
             }
             Event::Checkpoint { folder } => self.note(&format!("checkpoint {}", folder.display())),
             Event::Sample { step, tokens } => {
@@ -115,7 +131,9 @@ impl Narrator {
         if let Some(floor) = self.floor {
             let per_char = loss / self.chars_per_token;
             let above = 100.0 * (per_char / floor - 1.0);
-            words += &format!(", {per_char:.4} nats a character; {above:.0} % above the floor of the grammar, {floor:.4}");
+            words += &format!(
+                ", {per_char:.4} nats a character; {above:.0} % above the floor of the grammar, {floor:.4}"
+            );
         }
         words
     }

@@ -48,7 +48,12 @@ struct Origin {
 impl Origin {
     fn of(prepared: &Prepared, init_from: Option<PathBuf>) -> Self {
         Self {
-            tokens: prepared.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            tokens: prepared
+                .folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             tokenizer: prepared.tokenizer.hash(),
             init_from,
         }
@@ -71,7 +76,12 @@ pub(crate) fn remember(
 ) -> anyhow::Result<()> {
     let mut config = config.clone();
     // So that the run can be resumed from any folder.
-    for path in config.data.sources.iter_mut().chain(&mut config.data.validation_sources).chain(&mut config.tokenizer.path)
+    for path in config
+        .data
+        .sources
+        .iter_mut()
+        .chain(&mut config.data.validation_sources)
+        .chain(&mut config.tokenizer.path)
     {
         *path = std::path::absolute(&*path)?;
     }
@@ -81,7 +91,10 @@ pub(crate) fn remember(
     };
     prepared.tokenizer.save(folder)?;
     let init_from = init_from.map(std::path::absolute).transpose()?;
-    write(ORIGIN, serde_json::to_string(&Origin::of(prepared, init_from))?)?;
+    write(
+        ORIGIN,
+        serde_json::to_string(&Origin::of(prepared, init_from))?,
+    )?;
     write(CONFIG, config.to_toml()?)
 }
 
@@ -95,11 +108,19 @@ pub(crate) fn configuration(args: &Args, folder: &Path) -> anyhow::Result<Config
         bail!("{}: there is no such run folder", folder.display());
     }
     if !path.is_file() {
-        bail!("{}: is not a run folder, it has no {CONFIG}", folder.display());
+        bail!(
+            "{}: is not a run folder, it has no {CONFIG}",
+            folder.display()
+        );
     }
     let stored = Layers::new().file(&path)?.resolve()?;
-    let changed = args.override_with_flags(Layers::new().file(&path)?)?.resolve()?;
-    let (before, after) = (toml::Value::try_from(&stored)?, toml::Value::try_from(&changed)?);
+    let changed = args
+        .override_with_flags(Layers::new().file(&path)?)?
+        .resolve()?;
+    let (before, after) = (
+        toml::Value::try_from(&stored)?,
+        toml::Value::try_from(&changed)?,
+    );
     let mut keys = Vec::new();
     differences("", Some(&before), Some(&after), &mut keys);
     if let Some(key) = keys.iter().find(|key| !FREE.contains(&key.as_str())) {
@@ -111,9 +132,22 @@ pub(crate) fn configuration(args: &Args, folder: &Path) -> anyhow::Result<Config
 }
 
 /// Dotted keys whose values differ.
-fn differences(prefix: &str, before: Option<&toml::Value>, after: Option<&toml::Value>, keys: &mut Vec<String>) {
-    let table = |value: Option<&toml::Value>| value.and_then(toml::Value::as_table).cloned().unwrap_or_default();
-    let both_scalars = ![before, after].iter().flatten().any(|value| value.is_table());
+fn differences(
+    prefix: &str,
+    before: Option<&toml::Value>,
+    after: Option<&toml::Value>,
+    keys: &mut Vec<String>,
+) {
+    let table = |value: Option<&toml::Value>| {
+        value
+            .and_then(toml::Value::as_table)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let both_scalars = ![before, after]
+        .iter()
+        .flatten()
+        .any(|value| value.is_table());
     if both_scalars {
         if before != after {
             keys.push(prefix.to_owned());
@@ -123,7 +157,11 @@ fn differences(prefix: &str, before: Option<&toml::Value>, after: Option<&toml::
     let (before, after) = (table(before), table(after));
     let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for name in names {
-        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let key = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         differences(&key, before.get(name), after.get(name), keys);
     }
 }
@@ -132,7 +170,10 @@ fn differences(prefix: &str, before: Option<&toml::Value>, after: Option<&toml::
 ///
 /// # Errors
 /// The sources, or their tokenizer, are not what they were when the run began.
-pub(crate) fn origin(folder: &Path, config: &Config) -> anyhow::Result<(Prepared, Option<PathBuf>)> {
+pub(crate) fn origin(
+    folder: &Path,
+    config: &Config,
+) -> anyhow::Result<(Prepared, Option<PathBuf>)> {
     let path = folder.join(ORIGIN);
     let text = fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
     let origin: Origin =
@@ -140,7 +181,11 @@ pub(crate) fn origin(folder: &Path, config: &Config) -> anyhow::Result<(Prepared
     let cache = cache_folder::find()?;
     let prepared = match &origin.init_from {
         // Its tokenizer came with the model, and has been copied.
-        Some(_) => llm_data::prepare_with(&config.data, &llm_tokenizer::Tokenizer::load(folder)?, &cache)?,
+        Some(_) => llm_data::prepare_with(
+            &config.data,
+            &llm_tokenizer::Tokenizer::load(folder)?,
+            &cache,
+        )?,
         None => llm_data::prepare(&config.data, &config.tokenizer, &cache)?,
     };
     if !origin.has_data(&prepared) {
@@ -160,7 +205,12 @@ mod tests {
     fn every_changed_key_is_named() {
         let parse = |text: &str| toml::Value::Table(text.parse().unwrap());
         let mut keys = Vec::new();
-        differences("", Some(&parse("[a]\nb = 1\nc = 2\n[d]\ne = [1]")), Some(&parse("[a]\nb = 1\nc = 3\n[d.f]\ng = 1")), &mut keys);
+        differences(
+            "",
+            Some(&parse("[a]\nb = 1\nc = 2\n[d]\ne = [1]")),
+            Some(&parse("[a]\nb = 1\nc = 3\n[d.f]\ng = 1")),
+            &mut keys,
+        );
         assert_eq!(keys, ["a.c", "d.e", "d.f.g"]);
     }
 }

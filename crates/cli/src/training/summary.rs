@@ -26,7 +26,11 @@ pub(crate) struct Summary<'a> {
 
 impl<'a> Summary<'a> {
     pub(crate) fn new(config: &'a Config, prepared: &'a Prepared, outcome: &'a Outcome) -> Self {
-        Self { config, prepared, outcome }
+        Self {
+            config,
+            prepared,
+            outcome,
+        }
     }
 
     /// The result on stdout, the advice on stderr.
@@ -34,27 +38,52 @@ impl<'a> Summary<'a> {
     /// # Errors
     /// Stdout is closed, or the model that was just written can't be read back.
     pub(crate) fn print(&self, narrator: &Narrator, printer: Printer) -> anyhow::Result<()> {
-        let Outcome { reason, steps, tokens, seconds, evaluation, model } = self.outcome;
-        let (Some(evaluation), Some(model)) = (evaluation, model) else { return Ok(()) };
-        narrator.note(&format!("{} after {steps} steps, {tokens} tokens, {seconds:.0} s", words(*reason)));
-        printer.line(format_args!("{} over {} tokens", narrator.validation(evaluation.loss), evaluation.tokens))?;
+        let Outcome {
+            reason,
+            steps,
+            tokens,
+            seconds,
+            evaluation,
+            model,
+        } = self.outcome;
+        let (Some(evaluation), Some(model)) = (evaluation, model) else {
+            return Ok(());
+        };
+        narrator.note(&format!(
+            "{} after {steps} steps, {tokens} tokens, {seconds:.0} s",
+            words(*reason)
+        ));
+        printer.line(format_args!(
+            "{} over {} tokens",
+            narrator.validation(evaluation.loss),
+            evaluation.tokens
+        ))?;
         if self.config.data.sources.is_empty() {
             self.check_stories(model, printer)?;
         }
         printer.line(format_args!("model {}", model.display()))?;
         let (program, model) = (Narrator::program(), model.display());
         narrator.note("next:");
-        let prompt = if self.config.data.sources.is_empty() { " --prompt \"One morning\"" } else { " --prompt \"…\"" };
+        let prompt = if self.config.data.sources.is_empty() {
+            " --prompt \"One morning\""
+        } else {
+            " --prompt \"…\""
+        };
         narrator.note(&format!("  {program} generate --model {model}{prompt}"));
-        narrator.note(&format!("  {program} train --data your-text.txt        a model of your own text"));
+        narrator.note(&format!(
+            "  {program} train --data your-text.txt        a model of your own text"
+        ));
         Ok(())
     }
 
     /// Says how many of the sentences that the model writes are sentences of the grammar.
     fn check_stories(&self, model: &PathBuf, printer: Printer) -> anyhow::Result<()> {
         let tokenizer = &self.prepared.tokenizer;
-        let special =
-            Special { bos: tokenizer.bos(), eos: tokenizer.eos(), n_tokens: Some(tokenizer.vocab_size()) };
+        let special = Special {
+            bos: tokenizer.bos(),
+            eos: tokenizer.eos(),
+            n_tokens: Some(tokenizer.vocab_size()),
+        };
         let config = GenerateConfig {
             temperature: Some(0.8),
             max_new_tokens: STORY_TOKENS,
@@ -63,7 +92,14 @@ impl<'a> Summary<'a> {
             ..GenerateConfig::default()
         };
         let model = checkpoint::load(model, &Device::flex())?;
-        let stories = generate(&model, &[vec![]], &config, &special, Caching::Cached, &mut |_| Decision::Continue)?;
+        let stories = generate(
+            &model,
+            &[vec![]],
+            &config,
+            &special,
+            Caching::Cached,
+            &mut |_| Decision::Continue,
+        )?;
         let mut text = String::new();
         for story in &stories {
             text += &tokenizer.decode(&story.tokens)?;

@@ -43,13 +43,22 @@ pub(super) mod composed {
 
     /// `tanh(√(2/π) (x + 0.044715 x³))`.
     fn inner_tanh<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-        let cubic = B::float_mul_scalar(B::float_mul(B::float_mul(x.clone(), x.clone()), x.clone()), TANH_CUBIC.into());
-        B::float_tanh(B::float_mul_scalar(B::float_add(x, cubic), TANH_SCALE.into()))
+        let cubic = B::float_mul_scalar(
+            B::float_mul(B::float_mul(x.clone(), x.clone()), x.clone()),
+            TANH_CUBIC.into(),
+        );
+        B::float_tanh(B::float_mul_scalar(
+            B::float_add(x, cubic),
+            TANH_SCALE.into(),
+        ))
     }
 
     /// `Φ(x)`.
     fn normal_cdf<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-        let erf = B::float_erf(B::float_mul_scalar(x, std::f64::consts::FRAC_1_SQRT_2.into()));
+        let erf = B::float_erf(B::float_mul_scalar(
+            x,
+            std::f64::consts::FRAC_1_SQRT_2.into(),
+        ));
         B::float_mul_scalar(B::float_add_scalar(erf, 1.0.into()), 0.5.into())
     }
 
@@ -58,7 +67,10 @@ pub(super) mod composed {
         B::float_add_scalar(B::float_neg(x), 1.0.into())
     }
 
-    pub(in crate::kernels) fn forward<B: Backend>(x: FloatTensor<B>, kind: ActivationKind) -> FloatTensor<B> {
+    pub(in crate::kernels) fn forward<B: Backend>(
+        x: FloatTensor<B>,
+        kind: ActivationKind,
+    ) -> FloatTensor<B> {
         match kind {
             ActivationKind::Gelu => B::float_mul(x.clone(), normal_cdf::<B>(x)),
             ActivationKind::GeluTanh => {
@@ -79,7 +91,8 @@ pub(super) mod composed {
             ActivationKind::Gelu => {
                 let square = B::float_mul(x.clone(), x.clone());
                 let bell = B::float_exp(B::float_mul_scalar(square, (-0.5).into()));
-                let density = B::float_mul_scalar(bell, (1.0 / std::f64::consts::TAU.sqrt()).into());
+                let density =
+                    B::float_mul_scalar(bell, (1.0 / std::f64::consts::TAU.sqrt()).into());
                 B::float_add(normal_cdf::<B>(x.clone()), B::float_mul(x, density))
             }
             ActivationKind::GeluTanh => {
@@ -89,7 +102,10 @@ pub(super) mod composed {
                 let slope = B::float_add_scalar(slope, TANH_SCALE.into());
                 let sech = one_minus::<B>(B::float_mul(tanh.clone(), tanh.clone()));
                 let second = B::float_mul(B::float_mul(x, sech), slope);
-                B::float_mul_scalar(B::float_add(B::float_add_scalar(tanh, 1.0.into()), second), 0.5.into())
+                B::float_mul_scalar(
+                    B::float_add(B::float_add_scalar(tanh, 1.0.into()), second),
+                    0.5.into(),
+                )
             }
             ActivationKind::Silu => {
                 let sigmoid = B::sigmoid(x.clone());
@@ -131,16 +147,23 @@ pub(super) mod flex {
         from_vec(y, shape)
     }
 
-    fn map_gradient(x: FlexTensor, grad: FlexTensor, derivative: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
+    fn map_gradient(
+        x: FlexTensor,
+        grad: FlexTensor,
+        derivative: impl Fn(f32) -> f32 + Sync,
+    ) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let (x, grad) = (contiguous(x), contiguous(grad));
         let mut dx = vec![0.0; shape.num_elements()];
-        dx.par_chunks_mut(CHUNK).zip(values(&x).par_chunks(CHUNK)).zip(values(&grad).par_chunks(CHUNK)).for_each(
-            |((dx, x), grad)| {
+        dx.par_chunks_mut(CHUNK)
+            .zip(values(&x).par_chunks(CHUNK))
+            .zip(values(&grad).par_chunks(CHUNK))
+            .for_each(|((dx, x), grad)| {
                 let inputs = x.iter().zip(grad);
-                dx.iter_mut().zip(inputs).for_each(|(dx, (&x, g))| *dx = g * derivative(x));
-            },
-        );
+                dx.iter_mut()
+                    .zip(inputs)
+                    .for_each(|(dx, (&x, g))| *dx = g * derivative(x));
+            });
         from_vec(dx, shape)
     }
 
@@ -153,7 +176,11 @@ pub(super) mod flex {
         }
     }
 
-    pub(in crate::kernels) fn backward(x: FlexTensor, grad: FlexTensor, kind: ActivationKind) -> FlexTensor {
+    pub(in crate::kernels) fn backward(
+        x: FlexTensor,
+        grad: FlexTensor,
+        kind: ActivationKind,
+    ) -> FlexTensor {
         match kind {
             ActivationKind::Gelu => {
                 let height = (1.0 / std::f64::consts::TAU.sqrt()) as f32;
@@ -163,7 +190,9 @@ pub(super) mod flex {
                 let (scale, cubic) = (TANH_SCALE as f32, TANH_CUBIC as f32);
                 map_gradient(x, grad, |x| {
                     let tanh = inner_tanh(x);
-                    0.5 * (1.0 + tanh + x * (1.0 - tanh * tanh) * scale * (1.0 + 3.0 * cubic * x * x))
+                    0.5 * (1.0
+                        + tanh
+                        + x * (1.0 - tanh * tanh) * scale * (1.0 + 3.0 * cubic * x * x))
                 })
             }
             ActivationKind::Silu => map_gradient(x, grad, |x| {
@@ -181,7 +210,12 @@ struct ActivationBackward;
 impl<B: Kernels> Backward<B, 1> for ActivationBackward {
     type State = (NodeId, ActivationKind);
 
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
         let [node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
         let (x, kind) = ops.state;
@@ -196,7 +230,11 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     kind: ActivationKind,
 ) -> FloatTensor<Autodiff<B, C>> {
-    match ActivationBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+    match ActivationBackward
+        .prepare::<C>([x.node()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(mut prep) => {
             let state = (prep.checkpoint(&x), kind);
             prep.finish(state, B::activation_forward(x.into_primitive(), kind))

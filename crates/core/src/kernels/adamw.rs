@@ -49,10 +49,15 @@ pub fn adamw<const D: usize>(
     let [c1, c2] = step.corrections();
     let gradient = gradient.mul_scalar(step.gradient_scale);
     let first = first.mul_scalar(step.betas[0]) + gradient.clone().mul_scalar(1.0 - step.betas[0]);
-    let second = second.mul_scalar(step.betas[1]) + gradient.square().mul_scalar(1.0 - step.betas[1]);
-    let direction = first.clone().div_scalar(c1) / (second.clone().div_scalar(c2).sqrt() + step.eps);
+    let second =
+        second.mul_scalar(step.betas[1]) + gradient.square().mul_scalar(1.0 - step.betas[1]);
+    let direction =
+        first.clone().div_scalar(c1) / (second.clone().div_scalar(c2).sqrt() + step.eps);
     let decayed = parameter.mul_scalar(1.0 - step.learning_rate * step.weight_decay);
-    (decayed - direction.mul_scalar(step.learning_rate), [first, second])
+    (
+        decayed - direction.mul_scalar(step.learning_rate),
+        [first, second],
+    )
 }
 
 fn on_flex<const D: usize>(
@@ -64,13 +69,21 @@ fn on_flex<const D: usize>(
     /// Values that one thread takes at a time.
     const CHUNK: usize = 16_384;
     let primitive = |tensor: Tensor<D>| -> FlexTensor {
-        contiguous(tensor.try_into_primitive::<Flex>().expect("the device was checked"))
+        contiguous(
+            tensor
+                .try_into_primitive::<Flex>()
+                .expect("the device was checked"),
+        )
     };
     let (mut p, g) = (primitive(parameter), primitive(gradient));
     let [mut m, mut v] = moments.map(primitive);
     let [b1, b2] = step.betas.map(|beta| beta as f32);
     let [c1, c2] = step.corrections().map(|c| c as f32);
-    let (lr, eps, scale) = (step.learning_rate as f32, step.eps as f32, step.gradient_scale as f32);
+    let (lr, eps, scale) = (
+        step.learning_rate as f32,
+        step.eps as f32,
+        step.gradient_scale as f32,
+    );
     let decay = (1.0 - step.learning_rate * step.weight_decay) as f32;
     // In place whenever this step is the only owner of the buffers, as the training loop sees to.
     p.storage_mut::<f32>()

@@ -79,7 +79,11 @@ pub(super) mod composed {
     }
 
     /// `[batch, kv_heads, group, s, t]`.
-    fn probabilities<B: Backend>(q: FloatTensor<B>, k: FloatTensor<B>, options: AttentionOptions) -> FloatTensor<B> {
+    fn probabilities<B: Backend>(
+        q: FloatTensor<B>,
+        k: FloatTensor<B>,
+        options: AttentionOptions,
+    ) -> FloatTensor<B> {
         let device = q.device();
         let scores = B::float_matmul(q, B::float_transpose(k));
         let scores = B::float_mul_scalar(scores, options.scale.into());
@@ -92,7 +96,11 @@ pub(super) mod composed {
             })
             .collect();
         let hidden = B::bool_from_data(TensorData::new(hidden, [1, 1, 1, s, t]), &device);
-        let scores = B::float_mask_fill(scores, B::bool_expand(hidden, shape), f32::NEG_INFINITY.into());
+        let scores = B::float_mask_fill(
+            scores,
+            B::bool_expand(hidden, shape),
+            f32::NEG_INFINITY.into(),
+        );
         B::softmax(scores, 4)
     }
 
@@ -104,7 +112,11 @@ pub(super) mod composed {
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         let (device, dtype): (_, FloatDType) = (q.device(), q.dtype().into());
         let kv_heads = k.shape()[2];
-        let p = probabilities::<B>(grouped::<B>(q, kv_heads), grouped::<B>(k, kv_heads), options);
+        let p = probabilities::<B>(
+            grouped::<B>(q, kv_heads),
+            grouped::<B>(k, kv_heads),
+            options,
+        );
         let out = ungrouped::<B>(B::float_matmul(p, grouped::<B>(v, kv_heads)));
         // This backward pass computes the probabilities from the scores and needs no sums.
         (out, B::float_zeros(Shape::new([1]), &device, dtype))
@@ -158,9 +170,27 @@ pub(super) mod flex {
     impl Sizes {
         fn new(q: &FlexTensor, k: &FlexTensor, options: AttentionOptions) -> Self {
             let (q, k) = (q.layout().shape(), k.layout().shape());
-            let sizes = Self { batch: q[0], s: q[1], t: k[1], heads: q[2], kv_heads: k[2], d: q[3], options };
-            assert!(sizes.heads.is_multiple_of(sizes.kv_heads), "{} heads over {}", sizes.heads, sizes.kv_heads);
-            assert!(!options.causal || sizes.t >= sizes.s, "{} queries but {} keys", sizes.s, sizes.t);
+            let sizes = Self {
+                batch: q[0],
+                s: q[1],
+                t: k[1],
+                heads: q[2],
+                kv_heads: k[2],
+                d: q[3],
+                options,
+            };
+            assert!(
+                sizes.heads.is_multiple_of(sizes.kv_heads),
+                "{} heads over {}",
+                sizes.heads,
+                sizes.kv_heads
+            );
+            assert!(
+                !options.causal || sizes.t >= sizes.s,
+                "{} queries but {} keys",
+                sizes.s,
+                sizes.t
+            );
             sizes
         }
 
@@ -197,7 +227,9 @@ pub(super) mod flex {
 
         fn blocks(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
             let s = self.s;
-            (0..s).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(s))
+            (0..s)
+                .step_by(BLOCK)
+                .map(move |start| start..(start + BLOCK).min(s))
         }
     }
 
@@ -222,7 +254,10 @@ pub(super) mod flex {
                 let (batch, head) = (task / sizes.heads, task % sizes.heads);
                 let kv_head = head / sizes.group();
                 let q = sizes.query(values(&q), batch, head);
-                let (k, v) = (sizes.key(values(&k), batch, kv_head), sizes.key(values(&v), batch, kv_head));
+                let (k, v) = (
+                    sizes.key(values(&k), batch, kv_head),
+                    sizes.key(values(&v), batch, kv_head),
+                );
                 forward_head(&sizes, q, k, v)
             })
             .collect();
@@ -231,11 +266,20 @@ pub(super) mod flex {
         let per_batch = (sizes.s * sizes.heads * sizes.d).max(1);
         for (task, (own, sums)) in heads.into_iter().enumerate() {
             let (batch, head) = (task / sizes.heads, task % sizes.heads);
-            scatter(&mut out[batch * per_batch..], &own, head, sizes.heads, sizes.d);
+            scatter(
+                &mut out[batch * per_batch..],
+                &own,
+                head,
+                sizes.heads,
+                sizes.d,
+            );
             log_sums.extend(sums);
         }
         let shape = q.layout().shape().clone();
-        (from_vec(out, shape), from_vec(log_sums, Shape::new([sizes.batch, sizes.heads, sizes.s])))
+        (
+            from_vec(out, shape),
+            from_vec(log_sums, Shape::new([sizes.batch, sizes.heads, sizes.s])),
+        )
     }
 
     /// Output `[s, d]` and logs of the softmax sums `[s]` of one head.
@@ -249,7 +293,13 @@ pub(super) mod flex {
             let n = keys.len();
             scores.resize(block.len() * n, 0.0);
             let k_block = sizes.key_rows(k, &keys);
-            multiply_add_here(sizes.query_rows(q, &block), k_block.transposed(), &mut scores, n, false);
+            multiply_add_here(
+                sizes.query_rows(q, &block),
+                k_block.transposed(),
+                &mut scores,
+                n,
+                false,
+            );
             for (row, i) in scores.chunks_exact_mut(n).zip(block.clone()) {
                 let seen = sizes.options.visible(i, sizes.s, sizes.t);
                 let (from, to) = (seen.start - keys.start, seen.end - keys.start);
@@ -283,13 +333,23 @@ pub(super) mod flex {
             .into_par_iter()
             .map(|task| {
                 let (batch, kv_head) = (task / sizes.kv_heads, task % sizes.kv_heads);
-                let (k, v) = (sizes.key(values(&k), batch, kv_head), sizes.key(values(&v), batch, kv_head));
+                let (k, v) = (
+                    sizes.key(values(&k), batch, kv_head),
+                    sizes.key(values(&v), batch, kv_head),
+                );
                 let (mut dk, mut dv) = (vec![0.0; sizes.t * sizes.d], vec![0.0; sizes.t * sizes.d]);
                 let mut dq = Vec::with_capacity(sizes.group() * sizes.s * sizes.d);
                 for head in kv_head * sizes.group()..(kv_head + 1) * sizes.group() {
                     let head_of = |x| sizes.query(x, batch, head);
-                    let log_sums = &values(&log_sums)[(batch * sizes.heads + head) * sizes.s..][..sizes.s];
-                    let inputs = [head_of(values(&q)), k, v, head_of(values(&out)), head_of(values(&grad))];
+                    let log_sums =
+                        &values(&log_sums)[(batch * sizes.heads + head) * sizes.s..][..sizes.s];
+                    let inputs = [
+                        head_of(values(&q)),
+                        k,
+                        v,
+                        head_of(values(&out)),
+                        head_of(values(&grad)),
+                    ];
                     dq.extend(backward_head(&sizes, inputs, log_sums, &mut dk, &mut dv));
                 }
                 [dq, dk, dv]
@@ -303,14 +363,24 @@ pub(super) mod flex {
             let per_query = (sizes.s * sizes.d).max(1);
             for (i, own) in own_q.chunks_exact(per_query).enumerate() {
                 let place = &mut dq[batch * per_query * sizes.heads..];
-                scatter(place, own, kv_head * sizes.group() + i, sizes.heads, sizes.d);
+                scatter(
+                    place,
+                    own,
+                    kv_head * sizes.group() + i,
+                    sizes.heads,
+                    sizes.d,
+                );
             }
             let start = batch * sizes.t * sizes.kv_heads * sizes.d;
             scatter(&mut dk[start..], &own_k, kv_head, sizes.kv_heads, sizes.d);
             scatter(&mut dv[start..], &own_v, kv_head, sizes.kv_heads, sizes.d);
         }
         let (q_shape, k_shape) = (q.layout().shape().clone(), k.layout().shape().clone());
-        [from_vec(dq, q_shape), from_vec(dk, k_shape.clone()), from_vec(dv, k_shape)]
+        [
+            from_vec(dq, q_shape),
+            from_vec(dk, k_shape.clone()),
+            from_vec(dv, k_shape),
+        ]
     }
 
     /// Gradient by one head's queries `[s, d]`; adds to those by its keys and values `[t, d]`.
@@ -329,11 +399,16 @@ pub(super) mod flex {
             let n = keys.len();
             p.resize(block.len() * n, 0.0);
             ds.resize(block.len() * n, 0.0);
-            let (q_block, grad_block) = (sizes.query_rows(q, &block), sizes.query_rows(grad, &block));
+            let (q_block, grad_block) =
+                (sizes.query_rows(q, &block), sizes.query_rows(grad, &block));
             let (k_block, v_block) = (sizes.key_rows(k, &keys), sizes.key_rows(v, &keys));
             multiply_add_here(q_block, k_block.transposed(), &mut p, n, false);
             multiply_add_here(grad_block, v_block.transposed(), &mut ds, n, false);
-            for ((p, ds), i) in p.chunks_exact_mut(n).zip(ds.chunks_exact_mut(n)).zip(block.clone()) {
+            for ((p, ds), i) in p
+                .chunks_exact_mut(n)
+                .zip(ds.chunks_exact_mut(n))
+                .zip(block.clone())
+            {
                 let seen = sizes.options.visible(i, sizes.s, sizes.t);
                 let (from, to) = (seen.start - keys.start, seen.end - keys.start);
                 for x in [&mut *p, &mut *ds] {
@@ -347,8 +422,17 @@ pub(super) mod flex {
                     *ds = *p * (*ds - delta) * scale;
                 }
             }
-            let (p, ds) = (Matrix::rows(&p, block.len(), n), Matrix::rows(&ds, block.len(), n));
-            multiply_add_here(ds, k_block, &mut dq[block.start * d..block.end * d], d, false);
+            let (p, ds) = (
+                Matrix::rows(&p, block.len(), n),
+                Matrix::rows(&ds, block.len(), n),
+            );
+            multiply_add_here(
+                ds,
+                k_block,
+                &mut dq[block.start * d..block.end * d],
+                d,
+                false,
+            );
             let held = keys.start * d..keys.end * d;
             multiply_add_here(ds.transposed(), q_block, &mut dk[held.clone()], d, true);
             multiply_add_here(p.transposed(), grad_block, &mut dv[held], d, true);
@@ -361,9 +445,19 @@ pub(super) mod flex {
 struct AttentionBackward;
 
 impl<B: Kernels> Backward<B, 3> for AttentionBackward {
-    type State = ([NodeId; 3], FloatTensor<B>, FloatTensor<B>, AttentionOptions);
+    type State = (
+        [NodeId; 3],
+        FloatTensor<B>,
+        FloatTensor<B>,
+        AttentionOptions,
+    );
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
         let parents = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
         let (ids, out, log_sums, options) = ops.state;
@@ -383,7 +477,11 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
     v: FloatTensor<Autodiff<B, C>>,
     options: AttentionOptions,
 ) -> FloatTensor<Autodiff<B, C>> {
-    match AttentionBackward.prepare::<C>([q.node(), k.node(), v.node()]).compute_bound().stateful() {
+    match AttentionBackward
+        .prepare::<C>([q.node(), k.node(), v.node()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(mut prep) => {
             let ids = [&q, &k, &v].map(|x| prep.checkpoint(x));
             let [q, k, v] = [q, k, v].map(|x| x.into_primitive());

@@ -21,7 +21,10 @@ use super::{Kernels, Routed};
 /// # Panics
 /// When a target is not below `vocab`, on Flex.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    Tensor::from_dispatch(<Dispatch as Routed>::cross_entropy(logits.into_dispatch(), targets.into_dispatch()))
+    Tensor::from_dispatch(<Dispatch as Routed>::cross_entropy(
+        logits.into_dispatch(),
+        targets.into_dispatch(),
+    ))
 }
 
 pub(super) mod composed {
@@ -44,7 +47,11 @@ pub(super) mod composed {
         let gradient = want_gradient.then(|| {
             let softmax = B::float_exp(log_softmax);
             let dtype: FloatDType = softmax.dtype().into();
-            let minus_one = B::float_neg(B::float_ones(Shape::new([rows, 1]), &softmax.device(), dtype));
+            let minus_one = B::float_neg(B::float_ones(
+                Shape::new([rows, 1]),
+                &softmax.device(),
+                dtype,
+            ));
             B::float_scatter(1, softmax, targets, minus_one, IndexingUpdateOp::Add)
         });
         (loss, gradient)
@@ -55,7 +62,10 @@ pub(super) mod composed {
         grad: FloatTensor<B>,
     ) -> FloatTensor<B> {
         let rows = grad.shape()[0];
-        B::float_mul(softmax_minus_one_hot, B::float_reshape(grad, Shape::new([rows, 1])))
+        B::float_mul(
+            softmax_minus_one_hot,
+            B::float_reshape(grad, Shape::new([rows, 1])),
+        )
     }
 }
 
@@ -70,9 +80,24 @@ pub(super) mod flex {
     fn ids(targets: &FlexTensor) -> Vec<usize> {
         let targets = targets.to_contiguous();
         match targets.dtype() {
-            DType::I64 => targets.as_slice::<i64>().expect("contiguous").iter().map(|&i| i as usize).collect(),
-            DType::I32 => targets.as_slice::<i32>().expect("contiguous").iter().map(|&i| i as usize).collect(),
-            DType::U32 => targets.as_slice::<u32>().expect("contiguous").iter().map(|&i| i as usize).collect(),
+            DType::I64 => targets
+                .as_slice::<i64>()
+                .expect("contiguous")
+                .iter()
+                .map(|&i| i as usize)
+                .collect(),
+            DType::I32 => targets
+                .as_slice::<i32>()
+                .expect("contiguous")
+                .iter()
+                .map(|&i| i as usize)
+                .collect(),
+            DType::U32 => targets
+                .as_slice::<u32>()
+                .expect("contiguous")
+                .iter()
+                .map(|&i| i as usize)
+                .collect(),
             other => panic!("target ids of type {other:?}; use a 32 or 64 bit integer"),
         }
     }
@@ -91,11 +116,17 @@ pub(super) mod flex {
     ) -> (FlexTensor, Option<FlexTensor>) {
         let (rows, vocab) = rows_and_width(&logits);
         let targets = ids(&targets);
-        assert!(targets.iter().all(|&t| t < vocab), "a target id is not below the vocabulary size {vocab}");
+        assert!(
+            targets.iter().all(|&t| t < vocab),
+            "a target id is not below the vocabulary size {vocab}"
+        );
         let mut loss = vec![0.0; rows];
         let mut logits = contiguous(logits);
         if !want_gradient {
-            let rows = values(&logits).par_chunks_exact(vocab).zip(&targets).zip(&mut loss);
+            let rows = values(&logits)
+                .par_chunks_exact(vocab)
+                .zip(&targets)
+                .zip(&mut loss);
             rows.for_each(|((row, &target), loss)| {
                 let (max, log_sum) = log_sum_exp(row);
                 *loss = log_sum + (max - row[target]);
@@ -108,21 +139,30 @@ pub(super) mod flex {
         }
         // Copies first when someone else still holds the logits.
         let buffer = logits.storage_mut::<f32>();
-        buffer.par_chunks_exact_mut(vocab).zip(&targets).zip(&mut loss).for_each(|((row, &target), loss)| {
-            let (max, log_sum) = log_sum_exp(row);
-            *loss = log_sum + (max - row[target]);
-            row.iter_mut().for_each(|x| *x = exp((*x - max) - log_sum));
-            row[target] -= 1.0;
-        });
+        buffer
+            .par_chunks_exact_mut(vocab)
+            .zip(&targets)
+            .zip(&mut loss)
+            .for_each(|((row, &target), loss)| {
+                let (max, log_sum) = log_sum_exp(row);
+                *loss = log_sum + (max - row[target]);
+                row.iter_mut().for_each(|x| *x = exp((*x - max) - log_sum));
+                row[target] -= 1.0;
+            });
         (from_vec(loss, Shape::new([rows])), Some(logits))
     }
 
-
-    pub(in crate::kernels) fn backward(softmax_minus_one_hot: FlexTensor, grad: FlexTensor) -> FlexTensor {
+    pub(in crate::kernels) fn backward(
+        softmax_minus_one_hot: FlexTensor,
+        grad: FlexTensor,
+    ) -> FlexTensor {
         let (_, vocab) = rows_and_width(&softmax_minus_one_hot);
         let grad = contiguous(grad);
         let mut gradient = contiguous(softmax_minus_one_hot);
-        let rows = gradient.storage_mut::<f32>().par_chunks_exact_mut(vocab).zip(values(&grad));
+        let rows = gradient
+            .storage_mut::<f32>()
+            .par_chunks_exact_mut(vocab)
+            .zip(values(&grad));
         rows.for_each(|(row, grad)| row.iter_mut().for_each(|x| *x *= grad));
         gradient
     }
@@ -149,7 +189,11 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     // The parts leave the buffer with one owner, so that the kernel may write into it.
     let (logits, node) = logits.into_parts();
-    match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
+    match CrossEntropyBackward
+        .prepare::<C>([node])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => {
             let (loss, gradient) = B::cross_entropy_forward(logits, targets, true);
             prep.finish(gradient.expect("asked for"), loss)

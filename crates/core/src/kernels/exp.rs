@@ -48,8 +48,14 @@ mod tests {
             let exact = f64::from(x).exp();
             let relative = (f64::from(exp(x)) - exact).abs() / exact;
             assert!(relative < 2.5e-7, "exp({x}): relative error {relative:e}");
-            assert!((f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 3e-7, "tanh({x})");
-            assert!((f64::from(sigmoid(x)) - 1.0 / (1.0 + (-f64::from(x)).exp())).abs() < 2e-7, "sigmoid({x})");
+            assert!(
+                (f64::from(tanh(x)) - f64::from(x).tanh()).abs() < 3e-7,
+                "tanh({x})"
+            );
+            assert!(
+                (f64::from(sigmoid(x)) - 1.0 / (1.0 + (-f64::from(x)).exp())).abs() < 2e-7,
+                "sigmoid({x})"
+            );
             x += 0.003_7;
         }
     }

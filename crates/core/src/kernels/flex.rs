@@ -8,7 +8,8 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 
 use super::{
-    ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, layer_norm, linear, rms_norm, rope,
+    ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, layer_norm,
+    linear, rms_norm, rope,
 };
 
 /// Rows in one unit of parallel work.
@@ -16,18 +17,28 @@ pub(super) const CHUNK_ROWS: usize = 16;
 
 /// A contiguous f32 tensor of `values`.
 pub(super) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+    FlexTensor::new(
+        Bytes::from_elems(values),
+        Layout::contiguous(shape),
+        DType::F32,
+    )
 }
 
 /// The tensor itself when it is contiguous, else a copy.
 pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     // `to_contiguous` takes a reference and would add an owner of the buffer, and with it a copy on the next write.
-    if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
+    if tensor.is_contiguous() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
 }
 
 /// The values of a contiguous f32 tensor.
 pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice::<f32>().expect("made contiguous and checked to be f32")
+    tensor
+        .as_slice::<f32>()
+        .expect("made contiguous and checked to be f32")
 }
 
 /// Whether the fast paths apply: they are for f32 alone.

@@ -13,7 +13,12 @@ use burn::tensor::Tensor;
 use super::{Kernels, Routed};
 
 /// LayerNorm over the last axis of `x`, scaled by `gamma [width]` and shifted by `beta [width]`.
-pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f64) -> Tensor<D> {
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f64,
+) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as Routed>::layer_norm(
         x.into_dispatch(),
         gamma.into_dispatch(),
@@ -65,7 +70,11 @@ pub(super) mod composed {
         let average = B::float_mean_dim(scaled.clone(), 1);
         let along = B::float_mean_dim(B::float_mul(scaled.clone(), normed.clone()), 1);
         let dx = B::float_sub(B::float_sub(scaled, average), B::float_mul(normed, along));
-        (B::float_reshape(B::float_mul(dx, rstd), shape), vector(d_gamma), vector(d_beta))
+        (
+            B::float_reshape(B::float_mul(dx, rstd), shape),
+            vector(d_gamma),
+            vector(d_beta),
+        )
     }
 }
 
@@ -74,7 +83,9 @@ pub(super) mod flex {
     use burn::tensor::Shape;
     use rayon::prelude::*;
 
-    use crate::kernels::flex::{CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values};
+    use crate::kernels::flex::{
+        CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
+    };
 
     pub(in crate::kernels) fn forward(
         x: FlexTensor,
@@ -86,15 +97,20 @@ pub(super) mod flex {
         let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
         let (rows, width) = rows_and_width(&x);
         let (gamma, beta) = (values(&gamma), values(&beta));
-        let (mut y, mut mean, mut rstd) = (vec![0.0; rows * width], vec![0.0; rows], vec![0.0; rows]);
+        let (mut y, mut mean, mut rstd) =
+            (vec![0.0; rows * width], vec![0.0; rows], vec![0.0; rows]);
         y.par_chunks_mut(CHUNK_ROWS * width)
             .zip(values(&x).par_chunks(CHUNK_ROWS * width))
-            .zip(mean.par_chunks_mut(CHUNK_ROWS).zip(rstd.par_chunks_mut(CHUNK_ROWS)))
+            .zip(
+                mean.par_chunks_mut(CHUNK_ROWS)
+                    .zip(rstd.par_chunks_mut(CHUNK_ROWS)),
+            )
             .for_each(|((y, x), (mean, rstd))| {
                 let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
                 for ((y, x), (mean, rstd)) in rows.zip(mean.iter_mut().zip(rstd)) {
                     *mean = x.iter().sum::<f32>() / width as f32;
-                    let variance = x.iter().map(|v| (v - *mean) * (v - *mean)).sum::<f32>() / width as f32;
+                    let variance =
+                        x.iter().map(|v| (v - *mean) * (v - *mean)).sum::<f32>() / width as f32;
                     *rstd = 1.0 / (variance + eps as f32).sqrt();
                     for ((y, x), (g, b)) in y.iter_mut().zip(x).zip(gamma.iter().zip(beta)) {
                         *y = (x - *mean) * *rstd * g + b;
@@ -121,12 +137,19 @@ pub(super) mod flex {
             .par_chunks_mut(CHUNK_ROWS * width)
             .zip(values(&x).par_chunks(CHUNK_ROWS * width))
             .zip(values(&grad).par_chunks(CHUNK_ROWS * width))
-            .zip(values(&mean).par_chunks(CHUNK_ROWS).zip(values(&rstd).par_chunks(CHUNK_ROWS)))
+            .zip(
+                values(&mean)
+                    .par_chunks(CHUNK_ROWS)
+                    .zip(values(&rstd).par_chunks(CHUNK_ROWS)),
+            )
             .map(|(((dx, x), grad), (mean, rstd))| {
                 // Gamma's gradient, then beta's.
                 let mut sums = vec![0.0; 2 * width];
                 let (d_gamma, d_beta) = sums.split_at_mut(width);
-                let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width));
+                let rows = dx
+                    .chunks_exact_mut(width)
+                    .zip(x.chunks_exact(width))
+                    .zip(grad.chunks_exact(width));
                 for (((dx, x), grad), (&mean, &rstd)) in rows.zip(mean.iter().zip(rstd)) {
                     let (mut average, mut along) = (0.0, 0.0);
                     for i in 0..width {
@@ -139,7 +162,8 @@ pub(super) mod flex {
                     average /= width as f32;
                     along /= width as f32;
                     for i in 0..width {
-                        dx[i] = (grad[i] * gamma[i] - average - (x[i] - mean) * rstd * along) * rstd;
+                        dx[i] =
+                            (grad[i] * gamma[i] - average - (x[i] - mean) * rstd * along) * rstd;
                     }
                 }
                 sums
@@ -158,7 +182,12 @@ struct LayerNormBackward;
 impl<B: Kernels> Backward<B, 3> for LayerNormBackward {
     type State = (NodeId, NodeId, FloatTensor<B>, FloatTensor<B>);
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
         let parents = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
         let (x, gamma, mean, rstd) = ops.state;
@@ -181,14 +210,18 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     let nodes = [x.node(), gamma.node(), beta.node()];
     let beta = beta.into_primitive();
-    match LayerNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    match LayerNormBackward
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(mut prep) => {
             let (x_id, gamma_id) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
-            let (y, mean, rstd) = B::layer_norm_forward(x.into_primitive(), gamma.into_primitive(), beta, eps);
+            let (y, mean, rstd) =
+                B::layer_norm_forward(x.into_primitive(), gamma.into_primitive(), beta, eps);
             prep.finish((x_id, gamma_id, mean, rstd), y)
         }
-        OpsKind::UnTracked(prep) => {
-            prep.finish(B::layer_norm_forward(x.into_primitive(), gamma.into_primitive(), beta, eps).0)
-        }
+        OpsKind::UnTracked(prep) => prep
+            .finish(B::layer_norm_forward(x.into_primitive(), gamma.into_primitive(), beta, eps).0),
     }
 }

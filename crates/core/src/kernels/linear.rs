@@ -2,10 +2,10 @@
 //!
 //! The gradient by the weight comes out in the weight's own layout, so that optimizers pass over both in memory order.
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::autodiff::NodeId;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
@@ -47,11 +47,17 @@ pub(super) mod composed {
         }
     }
 
-    pub(in crate::kernels) fn backward_x<B: Backend>(weight: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    pub(in crate::kernels) fn backward_x<B: Backend>(
+        weight: FloatTensor<B>,
+        grad: FloatTensor<B>,
+    ) -> FloatTensor<B> {
         B::float_matmul(grad, weight)
     }
 
-    pub(in crate::kernels) fn backward_weight<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    pub(in crate::kernels) fn backward_weight<B: Backend>(
+        x: FloatTensor<B>,
+        grad: FloatTensor<B>,
+    ) -> FloatTensor<B> {
         B::float_matmul(B::float_transpose(grad), x)
     }
 
@@ -72,7 +78,11 @@ pub(super) mod flex {
     /// Rows summed by one thread before the partial sums are added in order.
     const BIAS_CHUNK: usize = 128;
 
-    pub(in crate::kernels) fn forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+    pub(in crate::kernels) fn forward(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: Option<FlexTensor>,
+    ) -> FlexTensor {
         let (x, weight) = (contiguous(x), contiguous(weight));
         let ((rows, d_in), (d_out, _)) = (rows_and_width(&x), rows_and_width(&weight));
         let bias = bias.map(contiguous);
@@ -81,7 +91,12 @@ pub(super) mod flex {
             None => vec![0.0; rows * d_out],
         };
         let w = Matrix::rows(values(&weight), d_out, d_in).transposed();
-        multiply_add(Matrix::rows(values(&x), rows, d_in), w, &mut y, bias.is_some());
+        multiply_add(
+            Matrix::rows(values(&x), rows, d_in),
+            w,
+            &mut y,
+            bias.is_some(),
+        );
         from_vec(y, Shape::new([rows, d_out]))
     }
 
@@ -90,7 +105,12 @@ pub(super) mod flex {
         let ((d_out, d_in), (rows, _)) = (rows_and_width(&weight), rows_and_width(&grad));
         let mut dx = vec![0.0; rows * d_in];
         let dy = Matrix::rows(values(&grad), rows, d_out);
-        multiply_add(dy, Matrix::rows(values(&weight), d_out, d_in), &mut dx, false);
+        multiply_add(
+            dy,
+            Matrix::rows(values(&weight), d_out, d_in),
+            &mut dx,
+            false,
+        );
         from_vec(dx, Shape::new([rows, d_in]))
     }
 
@@ -173,19 +193,31 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     macro_rules! record {
         ($nodes:expr, $bias:expr) => {
-            match LinearBackward.prepare::<C>($nodes).compute_bound().stateful() {
+            match LinearBackward
+                .prepare::<C>($nodes)
+                .compute_bound()
+                .stateful()
+            {
                 OpsKind::Tracked(mut prep) => {
                     let state = (prep.checkpoint(&x), prep.checkpoint(&weight));
-                    prep.finish(state, B::linear_forward(x.into_primitive(), weight.into_primitive(), $bias))
+                    prep.finish(
+                        state,
+                        B::linear_forward(x.into_primitive(), weight.into_primitive(), $bias),
+                    )
                 }
-                OpsKind::UnTracked(prep) => {
-                    prep.finish(B::linear_forward(x.into_primitive(), weight.into_primitive(), $bias))
-                }
+                OpsKind::UnTracked(prep) => prep.finish(B::linear_forward(
+                    x.into_primitive(),
+                    weight.into_primitive(),
+                    $bias,
+                )),
             }
         };
     }
     match bias {
-        Some(bias) => record!([x.node(), weight.node(), bias.node()], Some(bias.into_primitive())),
+        Some(bias) => record!(
+            [x.node(), weight.node(), bias.node()],
+            Some(bias.into_primitive())
+        ),
         None => record!([x.node(), weight.node()], None),
     }
 }

@@ -22,10 +22,29 @@ impl<'a> Matrix<'a> {
     ///
     /// # Panics
     /// When `values` is too short.
-    pub(super) fn strided(values: &'a [f32], n_rows: usize, n_columns: usize, row_stride: usize) -> Self {
-        let needed = if n_rows * n_columns == 0 { 0 } else { (n_rows - 1) * row_stride + n_columns };
-        assert!(values.len() >= needed, "{} values for {n_rows} rows of {n_columns}, {row_stride} apart", values.len());
-        Self { values, n_rows, n_columns, row_stride, column_stride: 1 }
+    pub(super) fn strided(
+        values: &'a [f32],
+        n_rows: usize,
+        n_columns: usize,
+        row_stride: usize,
+    ) -> Self {
+        let needed = if n_rows * n_columns == 0 {
+            0
+        } else {
+            (n_rows - 1) * row_stride + n_columns
+        };
+        assert!(
+            values.len() >= needed,
+            "{} values for {n_rows} rows of {n_columns}, {row_stride} apart",
+            values.len()
+        );
+        Self {
+            values,
+            n_rows,
+            n_columns,
+            row_stride,
+            column_stride: 1,
+        }
     }
 
     /// The same values with rows and columns exchanged.
@@ -54,18 +73,37 @@ pub(super) fn multiply_add(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], add: b
 }
 
 /// [`multiply_add`] on the calling thread, into rows of `out` that begin `out_stride` values apart.
-pub(super) fn multiply_add_here(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], out_stride: usize, add: bool) {
+pub(super) fn multiply_add_here(
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+    add: bool,
+) {
     run(a, b, out, out_stride, add, Parallelism::None);
 }
 
-#[expect(unsafe_code, reason = "the gemm crate takes pointers; lengths are checked here and in `Matrix::strided`")]
-fn run(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], out_stride: usize, add: bool, parallelism: Parallelism) {
+#[expect(
+    unsafe_code,
+    reason = "the gemm crate takes pointers; lengths are checked here and in `Matrix::strided`"
+)]
+fn run(
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+    add: bool,
+    parallelism: Parallelism,
+) {
     assert_eq!(a.n_columns, b.n_rows, "inner sizes of a matrix product");
     let (m, n, k) = (a.n_rows, b.n_columns, a.n_columns);
     if m == 0 || n == 0 {
         return;
     }
-    assert!(n <= out_stride && out.len() >= (m - 1) * out_stride + n, "output of a matrix product is too short");
+    assert!(
+        n <= out_stride && out.len() >= (m - 1) * out_stride + n,
+        "output of a matrix product is too short"
+    );
     // SAFETY: every index that gemm forms is `row * row_stride + column * column_stride` below the lengths asserted for the three
     // slices; `out` is borrowed exclusively and its rows do not overlap.
     unsafe {
@@ -98,7 +136,8 @@ mod tests {
     use super::*;
 
     fn plain(a: Matrix<'_>, b: Matrix<'_>) -> Vec<f32> {
-        let at = |m: Matrix<'_>, i: usize, j: usize| m.values[i * m.row_stride + j * m.column_stride];
+        let at =
+            |m: Matrix<'_>, i: usize, j: usize| m.values[i * m.row_stride + j * m.column_stride];
         let mut out = Vec::new();
         for i in 0..a.n_rows {
             for j in 0..b.n_columns {
@@ -121,22 +160,41 @@ mod tests {
         assert!(out.iter().zip(&expected).all(|(o, e)| *o == 2.0 * e));
         let mut spaced = vec![-1.0; 5 * 4];
         multiply_add_here(a, b, &mut spaced, 4, false);
-        assert!(spaced.chunks(4).zip(expected.chunks(3)).all(|(s, e)| &s[..3] == e && s[3] == -1.0));
+        assert!(
+            spaced
+                .chunks(4)
+                .zip(expected.chunks(3))
+                .all(|(s, e)| &s[..3] == e && s[3] == -1.0)
+        );
     }
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
-        let numbers: Vec<f32> = (0..300 * 500).map(|i| ((i * 7919) % 1013) as f32 * 0.013 - 6.0).collect();
-        let (a, b) = (Matrix::rows(&numbers, 300, 500), Matrix::rows(&numbers, 300, 500).transposed());
+        let numbers: Vec<f32> = (0..300 * 500)
+            .map(|i| ((i * 7919) % 1013) as f32 * 0.013 - 6.0)
+            .collect();
+        let (a, b) = (
+            Matrix::rows(&numbers, 300, 500),
+            Matrix::rows(&numbers, 300, 500).transposed(),
+        );
         let run_on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .expect("threads");
             let mut out = vec![0.0; 300 * 300];
             pool.install(|| multiply_add(a, b, &mut out, false));
             out
         };
         let one = run_on(1);
         for threads in [2, 3, 8] {
-            assert!(run_on(threads).iter().zip(&one).all(|(x, y)| x.to_bits() == y.to_bits()), "{threads} threads");
+            assert!(
+                run_on(threads)
+                    .iter()
+                    .zip(&one)
+                    .all(|(x, y)| x.to_bits() == y.to_bits()),
+                "{threads} threads"
+            );
         }
     }
 }

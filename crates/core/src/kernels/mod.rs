@@ -32,8 +32,8 @@ pub use rms_norm::rms_norm;
 pub use rope::rotate_half;
 pub use sum_of_squares::sum_of_squares;
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, backend_extension};
 use burn::tensor::Shape;
 
@@ -117,7 +117,10 @@ pub trait Kernels: Backend {
     }
 
     /// `softmax_minus_one_hot * grad[:, None]`.
-    fn cross_entropy_backward(softmax_minus_one_hot: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn cross_entropy_backward(
+        softmax_minus_one_hot: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
         cross_entropy::composed::backward::<Self>(softmax_minus_one_hot, grad)
     }
 
@@ -159,7 +162,11 @@ pub trait Kernels: Backend {
     }
 
     /// `grad * f'(x)`.
-    fn activation_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self> {
+    fn activation_backward(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        kind: ActivationKind,
+    ) -> FloatTensor<Self> {
         activation::composed::backward::<Self>(x, grad, kind)
     }
 }
@@ -192,7 +199,11 @@ pub(crate) trait Routed: Backend {
         v: FloatTensor<Self>,
         options: AttentionOptions,
     ) -> FloatTensor<Self>;
-    fn rotate_half(x: FloatTensor<Self>, cos: FloatTensor<Self>, sin: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn rotate_half(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
     fn activation(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self>;
 }
 
@@ -229,7 +240,11 @@ impl<B: Kernels, C: CheckpointStrategy> Routed for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         attention::routed::<B, C>(q, k, v, options)
     }
-    fn rotate_half(x: FloatTensor<Self>, cos: FloatTensor<Self>, sin: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn rotate_half(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
         rope::routed::<B, C>(x, cos, sin)
     }
     fn activation(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self> {
@@ -250,7 +265,11 @@ macro_rules! forward_to_kernels {
             ) -> FloatTensor<Self> {
                 Self::linear_forward(x, weight, Some(bias))
             }
-            fn rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, eps: f64) -> FloatTensor<Self> {
+            fn rms_norm(
+                x: FloatTensor<Self>,
+                gamma: FloatTensor<Self>,
+                eps: f64,
+            ) -> FloatTensor<Self> {
                 Self::rms_norm_forward(x, gamma, eps).0
             }
             fn layer_norm(
@@ -261,7 +280,10 @@ macro_rules! forward_to_kernels {
             ) -> FloatTensor<Self> {
                 Self::layer_norm_forward(x, gamma, beta, eps).0
             }
-            fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
+            fn cross_entropy(
+                logits: FloatTensor<Self>,
+                targets: IntTensor<Self>,
+            ) -> FloatTensor<Self> {
                 Self::cross_entropy_forward(logits, targets, false).0
             }
             fn attention(
@@ -272,7 +294,11 @@ macro_rules! forward_to_kernels {
             ) -> FloatTensor<Self> {
                 Self::attention_forward(q, k, v, options).0
             }
-            fn rotate_half(x: FloatTensor<Self>, cos: FloatTensor<Self>, sin: FloatTensor<Self>) -> FloatTensor<Self> {
+            fn rotate_half(
+                x: FloatTensor<Self>,
+                cos: FloatTensor<Self>,
+                sin: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
                 Self::rotate_half_forward(x, cos, sin)
             }
             fn activation(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self> {
@@ -285,7 +311,10 @@ macro_rules! forward_to_kernels {
 forward_to_kernels!(burn::backend::Flex);
 
 #[cfg(feature = "ndarray")]
-#[expect(deprecated, reason = "the reference backend is kept upstream for exactly this use: cross-checks")]
+#[expect(
+    deprecated,
+    reason = "the reference backend is kept upstream for exactly this use: cross-checks"
+)]
 mod ndarray {
     use super::*;
     impl Kernels for burn::backend::NdArray {}

@@ -14,7 +14,11 @@ use super::{Kernels, Routed};
 
 /// RMSNorm over the last axis of `x`, scaled by `gamma [width]`.
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, eps: f64) -> Tensor<D> {
-    Tensor::from_dispatch(<Dispatch as Routed>::rms_norm(x.into_dispatch(), gamma.into_dispatch(), eps))
+    Tensor::from_dispatch(<Dispatch as Routed>::rms_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        eps,
+    ))
 }
 
 pub(super) mod composed {
@@ -51,7 +55,10 @@ pub(super) mod composed {
         let scaled = B::float_mul(grad, B::float_reshape(gamma, Shape::new([1, width])));
         let along = B::float_mean_dim(B::float_mul(scaled.clone(), normed.clone()), 1);
         let dx = B::float_mul(B::float_sub(scaled, B::float_mul(normed, along)), rstd);
-        (B::float_reshape(dx, shape), B::float_reshape(d_gamma, Shape::new([width])))
+        (
+            B::float_reshape(dx, shape),
+            B::float_reshape(d_gamma, Shape::new([width])),
+        )
     }
 }
 
@@ -60,9 +67,15 @@ pub(super) mod flex {
     use burn::tensor::Shape;
     use rayon::prelude::*;
 
-    use crate::kernels::flex::{CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values};
+    use crate::kernels::flex::{
+        CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
+    };
 
-    pub(in crate::kernels) fn forward(x: FlexTensor, gamma: FlexTensor, eps: f64) -> (FlexTensor, FlexTensor) {
+    pub(in crate::kernels) fn forward(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        eps: f64,
+    ) -> (FlexTensor, FlexTensor) {
         let shape = x.layout().shape().clone();
         let (x, gamma) = (contiguous(x), contiguous(gamma));
         let (rows, width) = rows_and_width(&x);
@@ -72,7 +85,11 @@ pub(super) mod flex {
             .zip(values(&x).par_chunks(CHUNK_ROWS * width))
             .zip(rstd.par_chunks_mut(CHUNK_ROWS))
             .for_each(|((y, x), rstd)| {
-                for ((y, x), rstd) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(rstd) {
+                for ((y, x), rstd) in y
+                    .chunks_exact_mut(width)
+                    .zip(x.chunks_exact(width))
+                    .zip(rstd)
+                {
                     let mean_square = x.iter().map(|v| v * v).sum::<f32>() / width as f32;
                     *rstd = 1.0 / (mean_square + eps as f32).sqrt();
                     for ((y, x), g) in y.iter_mut().zip(x).zip(gamma) {
@@ -101,7 +118,10 @@ pub(super) mod flex {
             .zip(values(&rstd).par_chunks(CHUNK_ROWS))
             .map(|(((dx, x), grad), rstd)| {
                 let mut d_gamma = vec![0.0; width];
-                let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width));
+                let rows = dx
+                    .chunks_exact_mut(width)
+                    .zip(x.chunks_exact(width))
+                    .zip(grad.chunks_exact(width));
                 for (((dx, x), grad), &rstd) in rows.zip(rstd) {
                     let mut along = 0.0;
                     for i in 0..width {
@@ -117,7 +137,10 @@ pub(super) mod flex {
                 d_gamma
             })
             .collect();
-        (from_vec(dx, shape), from_vec(add_in_order(d_gamma, width), Shape::new([width])))
+        (
+            from_vec(dx, shape),
+            from_vec(add_in_order(d_gamma, width), Shape::new([width])),
+        )
     }
 }
 
@@ -127,7 +150,12 @@ struct RmsNormBackward;
 impl<B: Kernels> Backward<B, 2> for RmsNormBackward {
     type State = (NodeId, NodeId, FloatTensor<B>);
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
         let [x_node, gamma_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
         let (x, gamma, rstd) = ops.state;
@@ -148,7 +176,11 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
     gamma: FloatTensor<Autodiff<B, C>>,
     eps: f64,
 ) -> FloatTensor<Autodiff<B, C>> {
-    match RmsNormBackward.prepare::<C>([x.node(), gamma.node()]).compute_bound().stateful() {
+    match RmsNormBackward
+        .prepare::<C>([x.node(), gamma.node()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(mut prep) => {
             let (x_id, gamma_id) = (prep.checkpoint(&x), prep.checkpoint(&gamma));
             let (y, rstd) = B::rms_norm_forward(x.into_primitive(), gamma.into_primitive(), eps);

@@ -42,10 +42,16 @@ pub(super) mod composed {
         let part = |from: usize, to: usize| {
             let whole = |n: usize| Slice::new(0, Some(n as isize), 1);
             let last = Slice::new(from as isize, Some(to as isize), 1);
-            B::float_slice(x.clone(), &[whole(shape[0]), whole(shape[1]), whole(shape[2]), last])
+            B::float_slice(
+                x.clone(),
+                &[whole(shape[0]), whole(shape[1]), whole(shape[2]), last],
+            )
         };
         let (a, b) = (part(0, half), part(half, 2 * half));
-        let first = B::float_sub(B::float_mul(a.clone(), cos.clone()), B::float_mul(b.clone(), sin.clone()));
+        let first = B::float_sub(
+            B::float_mul(a.clone(), cos.clone()),
+            B::float_mul(b.clone(), sin.clone()),
+        );
         let second = B::float_add(B::float_mul(b, cos), B::float_mul(a, sin));
         B::float_cat(vec![first, second], 3)
     }
@@ -57,7 +63,11 @@ pub(super) mod flex {
 
     use crate::kernels::flex::{contiguous, from_vec, values};
 
-    pub(in crate::kernels) fn forward(x: FlexTensor, cos: FlexTensor, sin: FlexTensor) -> FlexTensor {
+    pub(in crate::kernels) fn forward(
+        x: FlexTensor,
+        cos: FlexTensor,
+        sin: FlexTensor,
+    ) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let [seq, heads, d] = [shape[1], shape[2], shape[3]];
         let half = d / 2;
@@ -65,8 +75,11 @@ pub(super) mod flex {
         let (x, cos, sin) = (contiguous(x), contiguous(cos), contiguous(sin));
         let (cos, sin) = (values(&cos), values(&sin));
         let mut y = vec![0.0; shape.num_elements()];
-        y.par_chunks_mut(heads * d).zip(values(&x).par_chunks(heads * d)).with_min_len(16).enumerate().for_each(
-            |(row, (y, x))| {
+        y.par_chunks_mut(heads * d)
+            .zip(values(&x).par_chunks(heads * d))
+            .with_min_len(16)
+            .enumerate()
+            .for_each(|(row, (y, x))| {
                 let at = if shared { row % seq } else { row } * half;
                 let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
                 for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
@@ -77,8 +90,7 @@ pub(super) mod flex {
                         second[i] = b[i] * cos[i] + a[i] * sin[i];
                     }
                 }
-            },
-        );
+            });
         from_vec(y, shape)
     }
 }
@@ -94,7 +106,10 @@ impl<B: Kernels> Backward<B, 1> for RotateHalfBackward {
         let grad = grads.consume::<B>(&ops.node);
         let (cos, sin) = ops.state;
         if let Some(node) = node {
-            grads.register::<B>(node.id, B::rotate_half_forward(grad, cos, B::float_neg(sin)));
+            grads.register::<B>(
+                node.id,
+                B::rotate_half_forward(grad, cos, B::float_neg(sin)),
+            );
         }
     }
 }
@@ -105,11 +120,17 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
     sin: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (cos, sin) = (cos.into_primitive(), sin.into_primitive());
-    match RotateHalfBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+    match RotateHalfBackward
+        .prepare::<C>([x.node()])
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prep) => {
             let y = B::rotate_half_forward(x.into_primitive(), cos.clone(), sin.clone());
             prep.finish((cos, sin), y)
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::rotate_half_forward(x.into_primitive(), cos, sin)),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::rotate_half_forward(x.into_primitive(), cos, sin))
+        }
     }
 }

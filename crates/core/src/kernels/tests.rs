@@ -9,15 +9,25 @@ use crate::gradient_check::{check, normal};
 fn linear_agrees() {
     for rows in [1, 5] {
         let product = |t: &[Tensor<1>]| {
-            let (x, w) = (t[0].clone().reshape([rows, 4]), t[1].clone().reshape([3, 4]));
+            let (x, w) = (
+                t[0].clone().reshape([rows, 4]),
+                t[1].clone().reshape([3, 4]),
+            );
             linear(x, w, None).reshape([rows * 3])
         };
         check("linear", &product, &[normal(1, rows * 4), normal(2, 12)]);
         let biased = |t: &[Tensor<1>]| {
-            let (x, w) = (t[0].clone().reshape([rows, 4]), t[1].clone().reshape([3, 4]));
+            let (x, w) = (
+                t[0].clone().reshape([rows, 4]),
+                t[1].clone().reshape([3, 4]),
+            );
             linear(x, w, Some(t[2].clone())).reshape([rows * 3])
         };
-        check("linear with bias", &biased, &[normal(1, rows * 4), normal(2, 12), normal(3, 3)]);
+        check(
+            "linear with bias",
+            &biased,
+            &[normal(1, rows * 4), normal(2, 12), normal(3, 3)],
+        );
     }
 }
 
@@ -26,14 +36,19 @@ fn norms_agree() {
     for (rows, width) in [(1, 6), (20, 5)] {
         let x = || normal(1, rows * width);
         let rms = |t: &[Tensor<1>]| {
-            rms_norm(t[0].clone().reshape([rows, width]), t[1].clone(), 1e-5).reshape([rows * width])
+            rms_norm(t[0].clone().reshape([rows, width]), t[1].clone(), 1e-5)
+                .reshape([rows * width])
         };
         check("rms_norm", &rms, &[x(), normal(2, width)]);
         let layer = |t: &[Tensor<1>]| {
             let x = t[0].clone().reshape([rows, 1, width]);
             layer_norm(x, t[1].clone(), t[2].clone(), 1e-5).reshape([rows * width])
         };
-        check("layer_norm", &layer, &[x(), normal(2, width), normal(3, width)]);
+        check(
+            "layer_norm",
+            &layer,
+            &[x(), normal(2, width), normal(3, width)],
+        );
     }
 }
 
@@ -78,19 +93,30 @@ fn extreme_logits_give_finite_losses() {
 #[test]
 fn attention_agrees() {
     // More than one block of query rows in the last case.
-    for (batch, s, t, heads, kv_heads, d) in
-        [(2, 5, 5, 4, 2, 3), (1, 1, 6, 2, 1, 4), (1, 3, 7, 2, 2, 2), (1, 70, 70, 1, 1, 2)]
-    {
+    for (batch, s, t, heads, kv_heads, d) in [
+        (2, 5, 5, 4, 2, 3),
+        (1, 1, 6, 2, 1, 4),
+        (1, 3, 7, 2, 2, 2),
+        (1, 70, 70, 1, 1, 2),
+    ] {
         for causal in [true, false] {
             for window in [None, Some(1), Some(3), Some(66)] {
-                let options = AttentionOptions { scale: 0.7, causal, window };
+                let options = AttentionOptions {
+                    scale: 0.7,
+                    causal,
+                    window,
+                };
                 let f = |x: &[Tensor<1>]| {
                     let q = x[0].clone().reshape([batch, s, heads, d]);
                     let kv = |x: &Tensor<1>| x.clone().reshape([batch, t, kv_heads, d]);
                     attention(q, kv(&x[1]), kv(&x[2]), options).reshape([batch * s * heads * d])
                 };
                 let (q, kv) = (batch * s * heads * d, batch * t * kv_heads * d);
-                check(&format!("attention {s} × {t}, {options:?}"), &f, &[normal(1, q), normal(2, kv), normal(3, kv)]);
+                check(
+                    &format!("attention {s} × {t}, {options:?}"),
+                    &f,
+                    &[normal(1, q), normal(2, kv), normal(3, kv)],
+                );
             }
         }
     }
@@ -103,9 +129,17 @@ fn rotation_agrees() {
             let angles: Vec<f64> = normal(4, rows * 3 * 2);
             let table = |function: fn(f64) -> f64| {
                 let values: Vec<f64> = angles.iter().map(|&a| function(a)).collect();
-                Tensor::<3>::from_data(TensorData::new(values, [rows, 3, 2]), (&x[0].device(), x[0].dtype()))
+                Tensor::<3>::from_data(
+                    TensorData::new(values, [rows, 3, 2]),
+                    (&x[0].device(), x[0].dtype()),
+                )
             };
-            rotate_half(x[0].clone().reshape([2, 3, 2, 4]), table(f64::cos), table(f64::sin)).reshape([48])
+            rotate_half(
+                x[0].clone().reshape([2, 3, 2, 4]),
+                table(f64::cos),
+                table(f64::sin),
+            )
+            .reshape([48])
         };
         check("rotate_half", &f, &[normal(1, 48)]);
     }
@@ -113,9 +147,18 @@ fn rotation_agrees() {
 
 #[test]
 fn activations_agree() {
-    for kind in [ActivationKind::Gelu, ActivationKind::GeluTanh, ActivationKind::Silu, ActivationKind::Relu] {
+    for kind in [
+        ActivationKind::Gelu,
+        ActivationKind::GeluTanh,
+        ActivationKind::Silu,
+        ActivationKind::Relu,
+    ] {
         let x: Vec<f64> = normal(1, 40).into_iter().map(|v| v * 3.0).collect();
-        check(&format!("{kind:?}"), &|t| activation(t[0].clone(), kind), &[x]);
+        check(
+            &format!("{kind:?}"),
+            &|t| activation(t[0].clone(), kind),
+            &[x],
+        );
     }
 }
 
@@ -124,7 +167,10 @@ fn adamw_on_flex_equals_the_composed_form() {
     let device = Device::flex();
     let run = |dtype: burn::tensor::DType| -> Vec<f64> {
         let tensor = |seed, positive: bool| {
-            let values = normal(seed, 30).into_iter().map(|v| if positive { v * v } else { v }).collect::<Vec<_>>();
+            let values = normal(seed, 30)
+                .into_iter()
+                .map(|v| if positive { v * v } else { v })
+                .collect::<Vec<_>>();
             Tensor::<2>::from_data(TensorData::new(values, [5, 6]), (&device, dtype))
         };
         let (mut p, mut moments) = (tensor(1, false), [tensor(2, false), tensor(3, true)]);
@@ -139,10 +185,19 @@ fn adamw_on_flex_equals_the_composed_form() {
             };
             (p, moments) = adamw(p, tensor(4 + step.step, false), moments, &step);
         }
-        p.cast(burn::tensor::FloatDType::F64).into_data().try_to_vec().expect("f64")
+        p.cast(burn::tensor::FloatDType::F64)
+            .into_data()
+            .try_to_vec()
+            .expect("f64")
     };
     let (fused, composed) = (run(burn::tensor::DType::F32), run(burn::tensor::DType::F64));
-    assert!(fused.iter().zip(&composed).all(|(a, b)| (a - b).abs() < 1e-5), "{fused:?}\n{composed:?}");
+    assert!(
+        fused
+            .iter()
+            .zip(&composed)
+            .all(|(a, b)| (a - b).abs() < 1e-5),
+        "{fused:?}\n{composed:?}"
+    );
 }
 
 #[test]
@@ -152,7 +207,10 @@ fn sums_of_squares_do_not_depend_on_threads_and_show_what_is_not_finite() {
     let x = || Tensor::<1>::from_floats(values.as_slice(), &device);
     let exact: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
     let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("threads");
         pool.install(|| sum_of_squares(x()))
     };
     assert!((on(1) - exact).abs() / exact < 1e-12);

@@ -72,7 +72,11 @@ impl AttentionConfig {
         }
         if !(0.0..1.0).contains(&self.dropout) {
             let allowed = "from 0 to below 1";
-            return Err(LayerError::OutOfRange { name: "dropout", value: self.dropout, allowed });
+            return Err(LayerError::OutOfRange {
+                name: "dropout",
+                value: self.dropout,
+                allowed,
+            });
         }
         Ok(())
     }
@@ -85,10 +89,26 @@ impl AttentionConfig {
         if let Err(error) = self.validate() {
             panic!("{error}");
         }
-        let Self { d_model, n_heads, n_kv_heads, d_head, std, .. } = *self;
-        let inward = |d_out| ProjectionConfig { d_in: d_model, d_out, bias: self.qkv_bias, std };
-        let outward =
-            ProjectionConfig { d_in: n_heads * d_head, d_out: d_model, bias: self.out_bias, std: self.out_std };
+        let Self {
+            d_model,
+            n_heads,
+            n_kv_heads,
+            d_head,
+            std,
+            ..
+        } = *self;
+        let inward = |d_out| ProjectionConfig {
+            d_in: d_model,
+            d_out,
+            bias: self.qkv_bias,
+            std,
+        };
+        let outward = ProjectionConfig {
+            d_in: n_heads * d_head,
+            d_out: d_model,
+            bias: self.out_bias,
+            std: self.out_std,
+        };
         Attention {
             query: inward(n_heads * d_head).init(init, device),
             key: inward(n_kv_heads * d_head).init(init, device),
@@ -105,16 +125,36 @@ impl Attention {
     /// # Shapes
     /// - `x`, output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>, pass: &mut Pass<'_>, layer: usize) -> Tensor<3> {
-        let AttentionConfig { n_heads, n_kv_heads, d_head, window, dropout, .. } = self.config;
+        let AttentionConfig {
+            n_heads,
+            n_kv_heads,
+            d_head,
+            window,
+            dropout,
+            ..
+        } = self.config;
         let [batch, seq, _] = x.dims();
-        let mut q = self.query.forward(x.clone()).reshape([batch, seq, n_heads, d_head]);
-        let mut k = self.key.forward(x.clone()).reshape([batch, seq, n_kv_heads, d_head]);
-        let v = self.value.forward(x).reshape([batch, seq, n_kv_heads, d_head]);
+        let mut q = self
+            .query
+            .forward(x.clone())
+            .reshape([batch, seq, n_heads, d_head]);
+        let mut k = self
+            .key
+            .forward(x.clone())
+            .reshape([batch, seq, n_kv_heads, d_head]);
+        let v = self
+            .value
+            .forward(x)
+            .reshape([batch, seq, n_kv_heads, d_head]);
         if let Some(tables) = pass.rotary() {
             q = Rope::rotate(q, tables.clone());
             k = Rope::rotate(k, tables);
         }
-        let mut options = AttentionOptions { scale: 1.0 / (d_head as f64).sqrt(), causal: true, window };
+        let mut options = AttentionOptions {
+            scale: 1.0 / (d_head as f64).sqrt(),
+            causal: true,
+            window,
+        };
         let masked = pass.has_padding() || pass.drops(dropout);
         // The mask counts the keys before the cache takes this pass's own.
         let hidden = masked.then(|| pass.hidden(window, &q.device()));
@@ -132,7 +172,8 @@ impl Attention {
             }
             None => attention(q, k, v, options),
         }; // [batch, seq, n_heads, d_head]
-        self.output.forward(mixed.reshape([batch, seq, n_heads * d_head]))
+        self.output
+            .forward(mixed.reshape([batch, seq, n_heads * d_head]))
     }
 
     /// Tells the dropout of probabilities apart from a block's own.
@@ -152,7 +193,10 @@ fn masked_attention(
     // A group's queries become rows of their key head: no copies of keys and values.
     let q = q.swap_dims(1, 2).reshape([batch, kv_heads, group * s, d]);
     let (k, v) = (k.swap_dims(1, 2), v.swap_dims(1, 2)); // [batch, kv_heads, t, d]
-    let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(scale).reshape([batch, heads, s, t]);
+    let scores = q
+        .matmul(k.swap_dims(2, 3))
+        .mul_scalar(scale)
+        .reshape([batch, heads, s, t]);
     // Finite, so that rows of padding, which see nothing, give numbers and not NaN; nobody reads them.
     let scores = scores.mask_fill(hidden.expand([batch, heads, s, t]), -1e9);
     let p = drop(softmax(scores, 3)).reshape([batch, kv_heads, group * s, t]);
@@ -181,8 +225,20 @@ mod tests {
     }
 
     /// Runs `x` through the layer in the given chunks with a cache.
-    fn cached(layer: &Attention, x: &Tensor<3>, window: Option<usize>, chunks: &[usize], padding: Vec<usize>) -> Tensor<3> {
-        let rope = RopeConfig { d_head: 6, theta: 100.0, max_seq_len: 64, scaling: None }.init();
+    fn cached(
+        layer: &Attention,
+        x: &Tensor<3>,
+        window: Option<usize>,
+        chunks: &[usize],
+        padding: Vec<usize>,
+    ) -> Tensor<3> {
+        let rope = RopeConfig {
+            d_head: 6,
+            theta: 100.0,
+            max_seq_len: 64,
+            scaling: None,
+        }
+        .init();
         let mut cache = KvCache::new(1, 64, window, padding);
         let mut parts = Vec::new();
         let mut at = 0;
@@ -197,7 +253,8 @@ mod tests {
     }
 
     fn close(a: Tensor<3>, b: Tensor<3>) {
-        a.into_data().assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(2e-5));
+        a.into_data()
+            .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(2e-5));
     }
 
     #[test]
@@ -210,7 +267,10 @@ mod tests {
                 let x = init.normal([2, 12, 16], 1.0, &device).val();
                 let whole = cached(&layer, &x, window, &[12], vec![0, 0]);
                 for chunks in [&[1; 12][..], &[4, 1, 1, 6], &[7, 2, 3]] {
-                    close(cached(&layer, &x, window, chunks, vec![0, 0]), whole.clone());
+                    close(
+                        cached(&layer, &x, window, chunks, vec![0, 0]),
+                        whole.clone(),
+                    );
                 }
             }
         }
@@ -222,13 +282,26 @@ mod tests {
         let mut init = Initializer::new(6);
         let layer = config(2, Some(3)).init(&mut init, &device);
         let x = init.normal([1, 8, 16], 1.0, &device).val();
-        let last = |x: Tensor<3>| layer.forward(x, &mut Pass::new(8), 0).slice(s![.., 7..8, ..]).into_data();
+        let last = |x: Tensor<3>| {
+            layer
+                .forward(x, &mut Pass::new(8), 0)
+                .slice(s![.., 7..8, ..])
+                .into_data()
+        };
         let changed_at = |i: usize| {
             let other = Tensor::<3>::ones([1, 1, 16], &device);
             last(x.clone().slice_assign(s![.., i..i + 1, ..], other))
         };
-        assert_eq!(last(x.clone()), changed_at(4), "the fourth newest token must not be seen");
-        assert_ne!(last(x.clone()), changed_at(5), "the third newest token must be seen");
+        assert_eq!(
+            last(x.clone()),
+            changed_at(4),
+            "the fourth newest token must not be seen"
+        );
+        assert_ne!(
+            last(x.clone()),
+            changed_at(5),
+            "the third newest token must be seen"
+        );
     }
 
     #[test]
@@ -238,7 +311,13 @@ mod tests {
             let mut init = Initializer::new(7);
             let layer = config(2, window).init(&mut init, &device);
             let x = init.normal([2, 9, 16], 1.0, &device).val();
-            let alone = cached(&layer, &x.clone().slice(s![1..2, 4..9, ..]), window, &[5], vec![0]);
+            let alone = cached(
+                &layer,
+                &x.clone().slice(s![1..2, 4..9, ..]),
+                window,
+                &[5],
+                vec![0],
+            );
             for chunks in [&[9][..], &[6, 1, 1, 1], &[1; 9]] {
                 let both = cached(&layer, &x, window, chunks, vec![0, 4]);
                 close(both.slice(s![1..2, 4..9, ..]), alone.clone());
@@ -251,12 +330,19 @@ mod tests {
         let device = Device::flex();
         let mut init = Initializer::new(8);
         for window in [None, Some(3)] {
-            let [q, k, v] = [4, 2, 2].map(|heads| init.normal([2, 7, heads, 6], 1.0, &device).val());
-            let options = AttentionOptions { scale: 0.4, causal: true, window };
+            let [q, k, v] =
+                [4, 2, 2].map(|heads| init.normal([2, 7, heads, 6], 1.0, &device).val());
+            let options = AttentionOptions {
+                scale: 0.4,
+                causal: true,
+                window,
+            };
             let hidden = Pass::new(7).hidden(window, &device);
             let fused = attention(q.clone(), k.clone(), v.clone(), options);
             let masked = masked_attention([q, k, v], hidden, 0.4, |p| p);
-            fused.into_data().assert_approx_eq::<f32>(&masked.into_data(), Tolerance::absolute(1e-5));
+            fused
+                .into_data()
+                .assert_approx_eq::<f32>(&masked.into_data(), Tolerance::absolute(1e-5));
         }
     }
 
@@ -267,7 +353,10 @@ mod tests {
             change(&mut config);
             config.validate().expect_err("refused").to_string()
         };
-        assert!(check(|c| c.n_heads = 5).contains("n_heads is 5: it must be a multiple of n_kv_heads = 2"));
+        assert!(
+            check(|c| c.n_heads = 5)
+                .contains("n_heads is 5: it must be a multiple of n_kv_heads = 2")
+        );
         assert!(check(|c| c.n_kv_heads = 0).contains("n_kv_heads is 0"));
         assert!(check(|c| c.window = Some(0)).contains("window is 0"));
         assert!(check(|c| c.dropout = 1.0).contains("dropout is 1"));

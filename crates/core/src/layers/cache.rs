@@ -22,11 +22,26 @@ impl KvCache {
     ///
     /// # Panics
     /// When capacity or window is 0.
-    pub fn new(n_layers: usize, capacity: usize, window: Option<usize>, padding: Vec<usize>) -> Self {
+    pub fn new(
+        n_layers: usize,
+        capacity: usize,
+        window: Option<usize>,
+        padding: Vec<usize>,
+    ) -> Self {
         let rolling = window.is_some_and(|window| window < capacity);
-        let slots = if rolling { window.unwrap_or(capacity) } else { capacity };
+        let slots = if rolling {
+            window.unwrap_or(capacity)
+        } else {
+            capacity
+        };
         assert!(slots > 0, "a cache needs room for a token");
-        Self { layers: vec![None; n_layers], slots, rolling, columns: 0, padding }
+        Self {
+            layers: vec![None; n_layers],
+            slots,
+            rolling,
+            columns: 0,
+            padding,
+        }
     }
 
     /// Columns stored so far, those no longer held included.
@@ -59,8 +74,16 @@ impl KvCache {
             let ids = Tensor::<1, Int>::from_data(ids.as_slice(), &t.device());
             t.select(0, ids)
         };
-        let layers = self.layers.into_iter().map(|layer| layer.map(|pair| pair.map(pick))).collect();
-        Self { layers, padding, ..self }
+        let layers = self
+            .layers
+            .into_iter()
+            .map(|layer| layer.map(|pair| pair.map(pick)))
+            .collect();
+        Self {
+            layers,
+            padding,
+            ..self
+        }
     }
 
     /// The column of each key that [`extend`](Self::extend) returns for `seq` new columns.
@@ -69,9 +92,15 @@ impl KvCache {
             // Slot order: the newest column that belongs in each slot.
             let newest = self.columns;
             let held = (newest + 1).min(self.slots);
-            return (0..held).map(|slot| newest - (newest % self.slots + self.slots - slot) % self.slots).collect();
+            return (0..held)
+                .map(|slot| newest - (newest % self.slots + self.slots - slot) % self.slots)
+                .collect();
         }
-        let first = if self.rolling { self.columns.saturating_sub(self.slots) } else { 0 };
+        let first = if self.rolling {
+            self.columns.saturating_sub(self.slots)
+        } else {
+            0
+        };
         (first..self.columns + seq).collect()
     }
 
@@ -85,7 +114,11 @@ impl KvCache {
     pub(crate) fn extend(&mut self, layer: usize, new: [Tensor<4>; 2]) -> [Tensor<4>; 2] {
         let [batch, seq, kv_heads, d_head] = new[0].dims();
         let (slots, start) = (self.slots, self.columns);
-        assert!(self.rolling || start + seq <= slots, "{} columns in a cache of {slots}", start + seq);
+        assert!(
+            self.rolling || start + seq <= slots,
+            "{} columns in a cache of {slots}",
+            start + seq
+        );
         let device = new[0].device();
         let dtype = new[0].dtype();
         let stored = self.layers[layer].take().unwrap_or_else(|| {
@@ -104,15 +137,26 @@ impl KvCache {
                 kept.push(buffer);
             } else if seq == 1 {
                 let buffer = write(buffer, start % slots, new);
-                seen.push(buffer.clone().slice(s![.., 0..(start + 1).min(slots), .., ..]));
+                seen.push(
+                    buffer
+                        .clone()
+                        .slice(s![.., 0..(start + 1).min(slots), .., ..]),
+                );
                 kept.push(buffer);
             } else {
-                seen.push(Tensor::cat(vec![in_column_order(&buffer, start, slots), new.clone()], 1));
+                seen.push(Tensor::cat(
+                    vec![in_column_order(&buffer, start, slots), new.clone()],
+                    1,
+                ));
                 // Only the newest columns stay, in at most two pieces around the end of the buffer.
                 let first = seq.saturating_sub(slots);
                 let slot = (start + first) % slots;
                 let until_end = (slots - slot).min(seq - first);
-                let mut buffer = write(buffer, slot, new.clone().slice(s![.., first..first + until_end, .., ..]));
+                let mut buffer = write(
+                    buffer,
+                    slot,
+                    new.clone().slice(s![.., first..first + until_end, .., ..]),
+                );
                 if first + until_end < seq {
                     buffer = write(buffer, 0, new.slice(s![.., first + until_end..seq, .., ..]));
                 }
@@ -143,7 +187,10 @@ fn in_column_order(buffer: &Tensor<4>, columns: usize, slots: usize) -> Tensor<4
         return buffer.clone();
     }
     let old = buffer.clone().slice(s![.., oldest..slots, .., ..]);
-    Tensor::cat(vec![old, buffer.clone().slice(s![.., 0..oldest, .., ..])], 1)
+    Tensor::cat(
+        vec![old, buffer.clone().slice(s![.., 0..oldest, .., ..])],
+        1,
+    )
 }
 
 #[cfg(test)]
@@ -172,7 +219,11 @@ mod tests {
         for chunks in [&[3, 1, 1, 4, 1][..], &[1; 12], &[9, 1, 2, 1], &[5, 5, 5]] {
             for window in [None, Some(3), Some(4), Some(5)] {
                 for (columns, values) in run(window, chunks) {
-                    assert_eq!(columns.iter().map(|&c| c as f32).collect::<Vec<_>>(), values, "{chunks:?} {window:?}");
+                    assert_eq!(
+                        columns.iter().map(|&c| c as f32).collect::<Vec<_>>(),
+                        values,
+                        "{chunks:?} {window:?}"
+                    );
                 }
             }
         }

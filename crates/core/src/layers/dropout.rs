@@ -14,11 +14,21 @@ pub struct DropoutKey(RandomKey);
 impl DropoutKey {
     /// The masks of one micro-batch of one optimizer step.
     pub fn new(seed: u64, step: u64, micro_batch: u64) -> Self {
-        Self(RandomKey::new(seed, Stream::Dropout).child(step).child(micro_batch))
+        Self(
+            RandomKey::new(seed, Stream::Dropout)
+                .child(step)
+                .child(micro_batch),
+        )
     }
 
     /// Sets each value to 0 with probability `p` and divides the others by `1 - p`. `place` tells the calls of a layer apart.
-    pub(crate) fn apply<const D: usize>(self, x: Tensor<D>, p: f64, layer: usize, place: u64) -> Tensor<D> {
+    pub(crate) fn apply<const D: usize>(
+        self,
+        x: Tensor<D>,
+        p: f64,
+        layer: usize,
+        place: u64,
+    ) -> Tensor<D> {
         if p == 0.0 {
             return x;
         }
@@ -30,7 +40,13 @@ impl DropoutKey {
         let mask: Vec<f32> = (0..shape.iter().product::<usize>())
             .into_par_iter()
             .with_min_len(4096)
-            .map(|i| if key.bits(i as u64) < dropped_below { 0.0 } else { keep })
+            .map(|i| {
+                if key.bits(i as u64) < dropped_below {
+                    0.0
+                } else {
+                    keep
+                }
+            })
             .collect();
         let mask = Tensor::from_data(TensorData::new(mask, shape), (&x.device(), x.dtype()));
         x * mask
@@ -50,7 +66,10 @@ mod tests {
         let y = DropoutKey::new(1, 2, 3).apply(ones(&Device::flex()), 0.2, 0, 0);
         let values: Vec<f32> = y.into_data().try_to_vec().expect("f32");
         let zeros = values.iter().filter(|v| **v == 0.0).count();
-        assert!((1_880..2_120).contains(&zeros), "{zeros} of 10000 dropped at p = 0.2");
+        assert!(
+            (1_880..2_120).contains(&zeros),
+            "{zeros} of 10000 dropped at p = 0.2"
+        );
         assert!(values.iter().all(|v| *v == 0.0 || *v == 1.25));
     }
 
@@ -63,7 +82,13 @@ mod tests {
         };
         let one = mask(1, 1, 1, 1, 1);
         assert_eq!(one, mask(1, 1, 1, 1, 1));
-        for other in [mask(2, 1, 1, 1, 1), mask(1, 2, 1, 1, 1), mask(1, 1, 2, 1, 1), mask(1, 1, 1, 2, 1), mask(1, 1, 1, 1, 2)] {
+        for other in [
+            mask(2, 1, 1, 1, 1),
+            mask(1, 2, 1, 1, 1),
+            mask(1, 1, 2, 1, 1),
+            mask(1, 1, 1, 2, 1),
+            mask(1, 1, 1, 1, 2),
+        ] {
             assert_ne!(one, other);
         }
     }

@@ -29,7 +29,9 @@ pub struct TokenEmbedding {
 impl TokenEmbeddingConfig {
     /// Makes the vectors on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> TokenEmbedding {
-        TokenEmbedding { weight: init.normal([self.vocab_size, self.d_model], self.std, device) }
+        TokenEmbedding {
+            weight: init.normal([self.vocab_size, self.d_model], self.std, device),
+        }
     }
 }
 
@@ -43,7 +45,9 @@ impl TokenEmbedding {
         let [batch, seq] = ids.dims();
         let weight = self.weight.val();
         let d_model = weight.dims()[1];
-        weight.select(0, ids.reshape([batch * seq])).reshape([batch, seq, d_model])
+        weight
+            .select(0, ids.reshape([batch * seq]))
+            .reshape([batch, seq, d_model])
     }
 
     /// Logits of the tied head: `hidden · weightᵀ`.

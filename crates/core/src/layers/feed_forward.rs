@@ -47,10 +47,29 @@ impl FeedForwardConfig {
 
     /// Makes the weights on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> FeedForward {
-        let Self { d_model, d_ff, bias, std, out_std, .. } = *self;
+        let Self {
+            d_model,
+            d_ff,
+            bias,
+            std,
+            out_std,
+            ..
+        } = *self;
         FeedForward {
-            up: ProjectionConfig { d_in: d_model, d_out: d_ff, bias, std }.init(init, device),
-            down: ProjectionConfig { d_in: d_ff, d_out: d_model, bias, std: out_std }.init(init, device),
+            up: ProjectionConfig {
+                d_in: d_model,
+                d_out: d_ff,
+                bias,
+                std,
+            }
+            .init(init, device),
+            down: ProjectionConfig {
+                d_in: d_ff,
+                d_out: d_model,
+                bias,
+                std: out_std,
+            }
+            .init(init, device),
             activation: self.activation,
         }
     }
@@ -62,7 +81,8 @@ impl FeedForward {
     /// # Shapes
     /// - `x`, output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(activation(self.up.forward(x), self.activation))
+        self.down
+            .forward(activation(self.up.forward(x), self.activation))
     }
 }
 
@@ -101,12 +121,28 @@ impl SwiGluConfig {
 
     /// Makes the weights on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> SwiGlu {
-        let Self { d_model, d_ff, std, out_std } = *self;
-        let inward = ProjectionConfig { d_in: d_model, d_out: d_ff, bias: false, std };
+        let Self {
+            d_model,
+            d_ff,
+            std,
+            out_std,
+        } = *self;
+        let inward = ProjectionConfig {
+            d_in: d_model,
+            d_out: d_ff,
+            bias: false,
+            std,
+        };
         SwiGlu {
             gate: inward.init(init, device),
             up: inward.init(init, device),
-            down: ProjectionConfig { d_in: d_ff, d_out: d_model, bias: false, std: out_std }.init(init, device),
+            down: ProjectionConfig {
+                d_in: d_ff,
+                d_out: d_model,
+                bias: false,
+                std: out_std,
+            }
+            .init(init, device),
         }
     }
 }
@@ -131,7 +167,13 @@ mod tests {
     fn positions_do_not_mix() {
         let device = Device::flex();
         let mut init = Initializer::new(3);
-        let gated = SwiGluConfig { d_model: 8, d_ff: 16, std: 0.3, out_std: 0.3 }.init(&mut init, &device);
+        let gated = SwiGluConfig {
+            d_model: 8,
+            d_ff: 16,
+            std: 0.3,
+            out_std: 0.3,
+        }
+        .init(&mut init, &device);
         let plain = FeedForwardConfig {
             d_model: 8,
             d_ff: 16,
@@ -142,16 +184,25 @@ mod tests {
         }
         .init(&mut init, &device);
         let x = init.normal([1, 4, 8], 1.0, &device).val();
-        for forward in [&|x| gated.forward(x) as Tensor<3>, &|x| plain.forward(x)] as [&dyn Fn(Tensor<3>) -> Tensor<3>; 2] {
+        for forward in [&|x| gated.forward(x) as Tensor<3>, &|x| plain.forward(x)]
+            as [&dyn Fn(Tensor<3>) -> Tensor<3>; 2]
+        {
             let whole = forward(x.clone()).slice(s![.., 2..3, ..]);
             let alone = forward(x.clone().slice(s![.., 2..3, ..]));
-            whole.into_data().assert_approx_eq::<f32>(&alone.into_data(), Tolerance::default());
+            whole
+                .into_data()
+                .assert_approx_eq::<f32>(&alone.into_data(), Tolerance::default());
         }
     }
 
     #[test]
     fn a_zero_width_is_refused() {
-        let config = SwiGluConfig { d_model: 8, d_ff: 0, std: 1.0, out_std: 1.0 };
+        let config = SwiGluConfig {
+            d_model: 8,
+            d_ff: 0,
+            std: 1.0,
+            out_std: 1.0,
+        };
         assert_eq!(config.validate(), Err(LayerError::Zero { name: "d_ff" }));
     }
 }

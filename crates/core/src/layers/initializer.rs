@@ -18,20 +18,36 @@ pub struct Initializer {
 impl Initializer {
     /// Starts the sequence of one seed.
     pub fn new(seed: u64) -> Self {
-        Self { key: RandomKey::new(seed, Stream::Weights), next: 0 }
+        Self {
+            key: RandomKey::new(seed, Stream::Weights),
+            next: 0,
+        }
     }
 
     /// Values of the normal distribution with mean 0 and deviation `std`.
-    pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f64, device: &Device) -> Param<Tensor<D>> {
+    pub fn normal<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        std: f64,
+        device: &Device,
+    ) -> Param<Tensor<D>> {
         let key = self.key.child(self.next);
         self.next += 1;
         parameter(shape, device, move |n| {
-            (0..n as u64).into_par_iter().map(|i| (key.normal(i) * std) as f32).collect()
+            (0..n as u64)
+                .into_par_iter()
+                .map(|i| (key.normal(i) * std) as f32)
+                .collect()
         })
     }
 
     /// The same value everywhere: ones for norms, zeros for biases.
-    pub fn constant<const D: usize>(&mut self, shape: [usize; D], value: f32, device: &Device) -> Param<Tensor<D>> {
+    pub fn constant<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        value: f32,
+        device: &Device,
+    ) -> Param<Tensor<D>> {
         parameter(shape, device, move |n| vec![value; n])
     }
 }
@@ -61,7 +77,11 @@ mod tests {
         let device = Device::flex();
         let two = |seed| {
             let mut init = Initializer::new(seed);
-            [init.normal([8, 8], 0.02, &device), init.normal([8, 8], 0.02, &device)].map(|p| values(&p))
+            [
+                init.normal([8, 8], 0.02, &device),
+                init.normal([8, 8], 0.02, &device),
+            ]
+            .map(|p| values(&p))
         };
         let [a, b] = two(1);
         assert_eq!(two(1), [a.clone(), b.clone()]);

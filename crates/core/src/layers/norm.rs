@@ -42,7 +42,10 @@ impl LayerNorm {
     /// Norms the last axis.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let weight = self.weight.val();
-        let bias = self.bias.as_ref().map_or_else(|| weight.zeros_like(), Param::val);
+        let bias = self
+            .bias
+            .as_ref()
+            .map_or_else(|| weight.zeros_like(), Param::val);
         layer_norm(x, weight, bias, self.eps)
     }
 }
@@ -64,7 +67,10 @@ impl RmsNormConfig {
 
     /// Ones on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> RmsNorm {
-        RmsNorm { weight: init.constant([self.width], 1.0, device), eps: self.eps }
+        RmsNorm {
+            weight: init.constant([self.width], 1.0, device),
+            eps: self.eps,
+        }
     }
 }
 

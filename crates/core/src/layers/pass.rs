@@ -36,9 +36,22 @@ impl<'a> Pass<'a> {
         Self::build(cache.columns(), seq, cache.padding().to_vec(), Some(cache))
     }
 
-    fn build(start: usize, seq: usize, padding: Vec<usize>, cache: Option<&'a mut KvCache>) -> Self {
+    fn build(
+        start: usize,
+        seq: usize,
+        padding: Vec<usize>,
+        cache: Option<&'a mut KvCache>,
+    ) -> Self {
         let positions = Positions::new(start, seq, &padding);
-        Self { positions, padding, window: None, rotary: None, dropout: None, cache, hidden: None }
+        Self {
+            positions,
+            padding,
+            window: None,
+            rotary: None,
+            dropout: None,
+            cache,
+            hidden: None,
+        }
     }
 
     /// Drops values by the masks of `key`.
@@ -59,7 +72,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Drops values of `x` with probability `p` when this pass is for training.
-    pub fn dropout<const D: usize>(&self, x: Tensor<D>, p: f64, layer: usize, place: u64) -> Tensor<D> {
+    pub fn dropout<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        p: f64,
+        layer: usize,
+        place: u64,
+    ) -> Tensor<D> {
         match self.dropout {
             Some(key) => key.apply(x, p, layer, place),
             None => x,
@@ -105,16 +124,25 @@ impl<'a> Pass<'a> {
             Some(cache) => cache.key_columns(seq),
             None => (0..seq).collect(),
         };
-        let padding = if self.has_padding() { self.padding.as_slice() } else { &[0] };
+        let padding = if self.has_padding() {
+            self.padding.as_slice()
+        } else {
+            &[0]
+        };
         let hidden = self.hidden.get_or_insert_with(|| {
             let mut values = Vec::with_capacity(padding.len() * seq * keys.len());
             for &padding in padding {
                 for query in start..start + seq {
-                    let first = window.map_or(0, |window| (query + 1).saturating_sub(window)).max(padding);
+                    let first = window
+                        .map_or(0, |window| (query + 1).saturating_sub(window))
+                        .max(padding);
                     values.extend(keys.iter().map(|&key| key < first || key > query));
                 }
             }
-            Tensor::from_data(TensorData::new(values, [padding.len(), 1, seq, keys.len()]), device)
+            Tensor::from_data(
+                TensorData::new(values, [padding.len(), 1, seq, keys.len()]),
+                device,
+            )
         });
         hidden.clone()
     }

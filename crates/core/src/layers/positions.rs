@@ -15,9 +15,19 @@ pub struct Positions {
 impl Positions {
     /// `seq` positions from `start` on, for rows whose first `padding[row]` columns are padding and do not count.
     pub(crate) fn new(start: usize, seq: usize, padding: &[usize]) -> Self {
-        let row = |padding: usize| (start..start + seq).map(|column| column.saturating_sub(padding)).collect();
+        let row = |padding: usize| {
+            (start..start + seq)
+                .map(|column| column.saturating_sub(padding))
+                .collect()
+        };
         let same = padding.iter().all(|&p| p == 0);
-        Self { rows: if same { vec![row(0)] } else { padding.iter().map(|&p| row(p)).collect() } }
+        Self {
+            rows: if same {
+                vec![row(0)]
+            } else {
+                padding.iter().map(|&p| row(p)).collect()
+            },
+        }
     }
 
     /// Number of rows: the batch, or 1 when all rows share their positions.
@@ -62,7 +72,9 @@ pub struct LearnedPositions {
 impl LearnedPositionsConfig {
     /// Makes the vectors on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> LearnedPositions {
-        LearnedPositions { weight: init.normal([self.max_seq_len, self.d_model], self.std, device) }
+        LearnedPositions {
+            weight: init.normal([self.max_seq_len, self.d_model], self.std, device),
+        }
     }
 }
 
@@ -74,10 +86,16 @@ impl LearnedPositions {
     pub fn forward(&self, positions: &Positions) -> Tensor<3> {
         let weight = self.weight.val();
         let [max_seq_len, d_model] = weight.dims();
-        assert!(positions.last() < max_seq_len, "position {} of a model with {max_seq_len}", positions.last());
+        assert!(
+            positions.last() < max_seq_len,
+            "position {} of a model with {max_seq_len}",
+            positions.last()
+        );
         let ids: Vec<i32> = positions.iter().map(|p| p as i32).collect();
         let ids = Tensor::<1, Int>::from_data(ids.as_slice(), &weight.device());
-        weight.select(0, ids).reshape([positions.n_rows(), positions.seq(), d_model])
+        weight
+            .select(0, ids)
+            .reshape([positions.n_rows(), positions.seq(), d_model])
     }
 }
 
@@ -91,9 +109,20 @@ pub struct SinusoidalPositions {
 impl SinusoidalPositions {
     /// The vectors of the positions, `[batch or 1, seq, d_model]`.
     pub fn forward(&self, positions: &Positions, device: &Device, dtype: DType) -> Tensor<3> {
-        let angle = |p: usize, i: usize| p as f64 / 10_000f64.powf((i / 2 * 2) as f64 / self.d_model as f64);
-        let value = |p, i| if i % 2 == 0 { angle(p, i).sin() } else { angle(p, i).cos() };
-        let values: Vec<f64> = positions.iter().flat_map(|p| (0..self.d_model).map(move |i| value(p, i))).collect();
+        let angle = |p: usize, i: usize| {
+            p as f64 / 10_000f64.powf((i / 2 * 2) as f64 / self.d_model as f64)
+        };
+        let value = |p, i| {
+            if i % 2 == 0 {
+                angle(p, i).sin()
+            } else {
+                angle(p, i).cos()
+            }
+        };
+        let values: Vec<f64> = positions
+            .iter()
+            .flat_map(|p| (0..self.d_model).map(move |i| value(p, i)))
+            .collect();
         let shape = [positions.n_rows(), positions.seq(), self.d_model];
         Tensor::from_data(TensorData::new(values, shape), (device, dtype))
     }
@@ -107,24 +136,40 @@ mod tests {
     #[test]
     fn padding_shifts_the_positions_of_its_row() {
         let positions = Positions::new(0, 4, &[0, 2]);
-        assert_eq!(positions.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 0, 0, 0, 1]);
+        assert_eq!(
+            positions.iter().collect::<Vec<_>>(),
+            [0, 1, 2, 3, 0, 0, 0, 1]
+        );
         assert_eq!(Positions::new(5, 2, &[0, 0]).n_rows(), 1);
     }
 
     #[test]
     fn sinusoids_are_those_of_the_paper() {
         let device = Device::flex();
-        let vectors = SinusoidalPositions { d_model: 4 }.forward(&Positions::new(0, 3, &[0]), &device, DType::F32);
+        let vectors = SinusoidalPositions { d_model: 4 }.forward(
+            &Positions::new(0, 3, &[0]),
+            &device,
+            DType::F32,
+        );
         // PE(1) = sin 1, cos 1, sin 0.01, cos 0.01.
         let expected = TensorData::from([[[0.841_470_98f32, 0.540_302_3, 0.009_999_83, 0.999_95]]]);
-        vectors.slice(s![.., 1..2, ..]).into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
+        vectors
+            .slice(s![.., 1..2, ..])
+            .into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
     }
 
     #[test]
     #[should_panic(expected = "position 4 of a model with 4")]
     fn a_position_past_the_table_is_named() {
         let device = Device::flex();
-        let config = LearnedPositionsConfig { max_seq_len: 4, d_model: 2, std: 1.0 };
-        config.init(&mut Initializer::new(0), &device).forward(&Positions::new(3, 2, &[0]));
+        let config = LearnedPositionsConfig {
+            max_seq_len: 4,
+            d_model: 2,
+            std: 1.0,
+        };
+        config
+            .init(&mut Initializer::new(0), &device)
+            .forward(&Positions::new(3, 2, &[0]));
     }
 }

@@ -67,11 +67,18 @@ mod tests {
     fn rows_are_outputs() {
         let device = Device::flex();
         let layer = Projection {
-            weight: Param::from_tensor(Tensor::from_floats([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]], &device)),
-            bias: Some(Param::from_tensor(Tensor::from_floats([0.5, 0.0, -1.0], &device))),
+            weight: Param::from_tensor(Tensor::from_floats(
+                [[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]],
+                &device,
+            )),
+            bias: Some(Param::from_tensor(Tensor::from_floats(
+                [0.5, 0.0, -1.0],
+                &device,
+            ))),
         };
         let y = layer.forward(Tensor::<3>::from_floats([[[1.0, 10.0]]], &device));
         assert_eq!(y.dims(), [1, 1, 3]);
-        y.into_data().assert_eq(&TensorData::from([[[21.5f32, 10.0, 2.0]]]), true);
+        y.into_data()
+            .assert_eq(&TensorData::from([[[21.5f32, 10.0, 2.0]]]), true);
     }
 }

@@ -85,18 +85,34 @@ struct At<'a>(&'a Path);
 
 impl At<'_> {
     fn need<T>(self, value: Option<T>, key: &'static str) -> Result<T, ModelError> {
-        value.ok_or_else(|| ModelError::MissingKey { path: self.0.to_owned(), key })
+        value.ok_or_else(|| ModelError::MissingKey {
+            path: self.0.to_owned(),
+            key,
+        })
     }
 
     fn only(self, ok: bool, what: String) -> Result<(), ModelError> {
-        if ok { Ok(()) } else { Err(ModelError::Unsupported { path: self.0.to_owned(), what }) }
+        if ok {
+            Ok(())
+        } else {
+            Err(ModelError::Unsupported {
+                path: self.0.to_owned(),
+                what,
+            })
+        }
     }
 }
 
 pub(super) fn read(path: &Path) -> Result<Architecture, ModelError> {
-    let text = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-    let json: ConfigJson = serde_json::from_slice(&text)
-        .map_err(|source| ModelError::ConfigJson { path: path.to_owned(), source })?;
+    let text = std::fs::read(path).map_err(|source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let json: ConfigJson =
+        serde_json::from_slice(&text).map_err(|source| ModelError::ConfigJson {
+            path: path.to_owned(),
+            source,
+        })?;
     let at = At(path);
     let architecture = match at.need(json.model_type.as_deref(), "model_type")? {
         "openai-gpt" => gpt(&json, at)?,
@@ -105,7 +121,10 @@ pub(super) fn read(path: &Path) -> Result<Architecture, ModelError> {
         "mistral" => mistral(&json, at)?,
         other => {
             let what = format!("model_type {other:?} (known: openai-gpt, gpt2, llama, mistral)");
-            return Err(ModelError::Unsupported { path: path.to_owned(), what });
+            return Err(ModelError::Unsupported {
+                path: path.to_owned(),
+                what,
+            });
         }
     };
     architecture.validate()?;
@@ -115,7 +134,10 @@ pub(super) fn read(path: &Path) -> Result<Architecture, ModelError> {
 fn gpt(json: &ConfigJson, at: At<'_>) -> Result<Architecture, ModelError> {
     let activation = json.afn.as_deref().unwrap_or("gelu");
     // In transformers the "gelu" of this family is the tanh form.
-    at.only(matches!(activation, "gelu" | "gelu_new"), format!("afn {activation:?}"))?;
+    at.only(
+        matches!(activation, "gelu" | "gelu_new"),
+        format!("afn {activation:?}"),
+    )?;
     let d_model = at.need(json.n_embd, "n_embd")?;
     Ok(Architecture::Gpt(GptConfig {
         vocab_size: at.need(json.vocab_size, "vocab_size")?,
@@ -133,10 +155,16 @@ fn gpt2(json: &ConfigJson, at: At<'_>) -> Result<Architecture, ModelError> {
     let activation = json.activation_function.as_deref().unwrap_or("gelu_new");
     let tanh = matches!(activation, "gelu_new" | "gelu_pytorch_tanh");
     at.only(tanh, format!("activation_function {activation:?}"))?;
-    at.only(json.scale_attn_weights.unwrap_or(true), "scale_attn_weights false".into())?;
+    at.only(
+        json.scale_attn_weights.unwrap_or(true),
+        "scale_attn_weights false".into(),
+    )?;
     let by_layer = json.scale_attn_by_inverse_layer_idx.unwrap_or(false);
     at.only(!by_layer, "scale_attn_by_inverse_layer_idx true".into())?;
-    at.only(json.tie_word_embeddings.unwrap_or(true), "tie_word_embeddings false".into())?;
+    at.only(
+        json.tie_word_embeddings.unwrap_or(true),
+        "tie_word_embeddings false".into(),
+    )?;
     let d_model = at.need(json.n_embd, "n_embd")?;
     Ok(Architecture::Gpt2(Gpt2Config {
         vocab_size: at.need(json.vocab_size, "vocab_size")?,
@@ -173,7 +201,10 @@ fn llama(json: &ConfigJson, at: At<'_>) -> Result<Architecture, ModelError> {
 }
 
 fn mistral(json: &ConfigJson, at: At<'_>) -> Result<Architecture, ModelError> {
-    Ok(Architecture::Mistral(MistralConfig { window: json.sliding_window, ..mistral_sizes(json, at)? }))
+    Ok(Architecture::Mistral(MistralConfig {
+        window: json.sliding_window,
+        ..mistral_sizes(json, at)?
+    }))
 }
 
 /// The sizes that LLaMA and Mistral share.
@@ -197,14 +228,25 @@ fn mistral_sizes(json: &ConfigJson, at: At<'_>) -> Result<MistralConfig, ModelEr
         window: None,
         dropout: json.attention_dropout.unwrap_or(0.0),
         rope_theta: theta.unwrap_or(10_000.0),
-        rope_scaling: rope.map(|rope| scaling(rope, max_seq_len, at)).transpose()?.flatten(),
+        rope_scaling: rope
+            .map(|rope| scaling(rope, max_seq_len, at))
+            .transpose()?
+            .flatten(),
         tie_embeddings: json.tie_word_embeddings.unwrap_or(false),
         norm_eps: json.rms_norm_eps.unwrap_or(1e-6),
     })
 }
 
-fn scaling(rope: &RopeJson, max_seq_len: usize, at: At<'_>) -> Result<Option<RopeScaling>, ModelError> {
-    let kind = rope.rope_type.as_deref().or(rope.r#type.as_deref()).unwrap_or("default");
+fn scaling(
+    rope: &RopeJson,
+    max_seq_len: usize,
+    at: At<'_>,
+) -> Result<Option<RopeScaling>, ModelError> {
+    let kind = rope
+        .rope_type
+        .as_deref()
+        .or(rope.r#type.as_deref())
+        .unwrap_or("default");
     let factor = || at.need(rope.factor, "factor of the rope parameters");
     let original_max_seq_len = rope.original_max_position_embeddings.unwrap_or(max_seq_len);
     Ok(match kind {
@@ -213,8 +255,17 @@ fn scaling(rope: &RopeJson, max_seq_len: usize, at: At<'_>) -> Result<Option<Rop
         "dynamic" => Some(RopeScaling::Dynamic { factor: factor()? }),
         "yarn" => {
             let factor = factor()?;
-            let sharpen = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
-            let from_scales = rope.mscale.zip(rope.mscale_all_dim).map(|(one, all)| sharpen(one) / sharpen(all));
+            let sharpen = |scale: f64| {
+                if factor <= 1.0 {
+                    1.0
+                } else {
+                    0.1 * scale * factor.ln() + 1.0
+                }
+            };
+            let from_scales = rope
+                .mscale
+                .zip(rope.mscale_all_dim)
+                .map(|(one, all)| sharpen(one) / sharpen(all));
             Some(RopeScaling::Yarn {
                 factor,
                 original_max_seq_len,
@@ -226,8 +277,14 @@ fn scaling(rope: &RopeJson, max_seq_len: usize, at: At<'_>) -> Result<Option<Rop
         }
         "llama3" => Some(RopeScaling::Llama3 {
             factor: factor()?,
-            low_freq_factor: at.need(rope.low_freq_factor, "low_freq_factor of the rope parameters")?,
-            high_freq_factor: at.need(rope.high_freq_factor, "high_freq_factor of the rope parameters")?,
+            low_freq_factor: at.need(
+                rope.low_freq_factor,
+                "low_freq_factor of the rope parameters",
+            )?,
+            high_freq_factor: at.need(
+                rope.high_freq_factor,
+                "high_freq_factor of the rope parameters",
+            )?,
             original_max_seq_len,
         }),
         other => {
@@ -241,8 +298,17 @@ fn scaling_json(scaling: Option<RopeScaling>) -> Value {
     match scaling {
         None => Value::Null,
         Some(RopeScaling::Linear { factor }) => json!({ "rope_type": "linear", "factor": factor }),
-        Some(RopeScaling::Dynamic { factor }) => json!({ "rope_type": "dynamic", "factor": factor }),
-        Some(RopeScaling::Yarn { factor, original_max_seq_len, attention_factor, beta_fast, beta_slow, truncate }) => {
+        Some(RopeScaling::Dynamic { factor }) => {
+            json!({ "rope_type": "dynamic", "factor": factor })
+        }
+        Some(RopeScaling::Yarn {
+            factor,
+            original_max_seq_len,
+            attention_factor,
+            beta_fast,
+            beta_slow,
+            truncate,
+        }) => {
             let mut json = json!({
                 "rope_type": "yarn",
                 "factor": factor,
@@ -256,7 +322,12 @@ fn scaling_json(scaling: Option<RopeScaling>) -> Value {
             }
             json
         }
-        Some(RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_seq_len }) => json!({
+        Some(RopeScaling::Llama3 {
+            factor,
+            low_freq_factor,
+            high_freq_factor,
+            original_max_seq_len,
+        }) => json!({
             "rope_type": "llama3",
             "factor": factor,
             "low_freq_factor": low_freq_factor,
@@ -376,14 +447,25 @@ mod tests {
                 d_head: case.head_dim,
                 theta: case.rope_parameters.rope_theta.expect("given"),
                 max_seq_len,
-                scaling: scaling(&case.rope_parameters, max_seq_len, At(Path::new("golden"))).expect("known"),
+                scaling: scaling(&case.rope_parameters, max_seq_len, At(Path::new("golden")))
+                    .expect("known"),
             };
-            let (frequencies, factor) = config.init().frequencies(case.seq_len.unwrap_or(max_seq_len));
-            assert!((factor - case.attention_scaling).abs() < 1e-6, "{}: {factor}", case.name);
+            let (frequencies, factor) = config
+                .init()
+                .frequencies(case.seq_len.unwrap_or(max_seq_len));
+            assert!(
+                (factor - case.attention_scaling).abs() < 1e-6,
+                "{}: {factor}",
+                case.name
+            );
             assert_eq!(frequencies.len(), case.inv_freq.len());
             for (ours, theirs) in frequencies.iter().zip(&case.inv_freq) {
                 // They compute in f32.
-                assert!((ours - theirs).abs() < 2e-6 * theirs, "{}: {ours} against {theirs}", case.name);
+                assert!(
+                    (ours - theirs).abs() < 2e-6 * theirs,
+                    "{}: {ours} against {theirs}",
+                    case.name
+                );
             }
         }
     }

@@ -37,7 +37,10 @@ pub fn load(folder: &Path, device: &Device) -> Result<LanguageModel, ModelError>
     let config = folder.join(CONFIG);
     for (file, missing) in [(&config, CONFIG), (&folder.join(WEIGHTS), WEIGHTS)] {
         if !file.is_file() {
-            return Err(ModelError::NotAModel { folder: folder.to_owned(), missing });
+            return Err(ModelError::NotAModel {
+                folder: folder.to_owned(),
+                missing,
+            });
         }
     }
     let architecture = read_config(&config)?;
@@ -59,21 +62,32 @@ pub fn read_config(path: &Path) -> Result<Architecture, ModelError> {
 pub fn save(model: &LanguageModel, special: SpecialIds, folder: &Path) -> Result<(), ModelError> {
     weights::write(model, &folder.join(WEIGHTS))?;
     let json = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
-    write_whole(&folder.join(GENERATION), &json(&config_json::generation(special)))?;
+    write_whole(
+        &folder.join(GENERATION),
+        &json(&config_json::generation(special)),
+    )?;
     // Last: a folder without it is no model.
-    write_whole(&folder.join(CONFIG), &json(&config_json::value(model.architecture(), special)))
+    write_whole(
+        &folder.join(CONFIG),
+        &json(&config_json::value(model.architecture(), special)),
+    )
 }
 
 /// Writes to a temporary name beside `path`, syncs and renames.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempfile_in(folder)?;
         std::io::Write::write_all(&mut file, bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error).map(drop)
     };
-    write().map_err(|source| ModelError::Write { path: path.to_owned(), source })
+    write().map_err(|source| ModelError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -38,14 +38,24 @@ pub(super) fn place(family: Family, path: &str) -> Place {
 }
 
 fn gpt(path: &str, embeddings: [&str; 2], norms: [&str; 2]) -> Option<Place> {
-    let whole = |name: String| Some(Place { name, part: None, inputs_are_rows: false });
+    let whole = |name: String| {
+        Some(Place {
+            name,
+            part: None,
+            inputs_are_rows: false,
+        })
+    };
     let segments: Vec<&str> = path.split('.').collect();
     match segments[..] {
         ["token_embedding", "weight"] => whole(format!("transformer.{}.weight", embeddings[0])),
         ["position_embedding", "weight"] => whole(format!("transformer.{}.weight", embeddings[1])),
         ["final_norm", kind] => whole(format!("transformer.ln_f.{kind}")),
-        ["blocks", i, "attention_norm", kind] => whole(format!("transformer.h.{i}.{}.{kind}", norms[0])),
-        ["blocks", i, "feed_forward_norm", kind] => whole(format!("transformer.h.{i}.{}.{kind}", norms[1])),
+        ["blocks", i, "attention_norm", kind] => {
+            whole(format!("transformer.h.{i}.{}.{kind}", norms[0]))
+        }
+        ["blocks", i, "feed_forward_norm", kind] => {
+            whole(format!("transformer.h.{i}.{}.{kind}", norms[1]))
+        }
         ["blocks", i, layer, projection, kind] => {
             let part = |index| Some(Part { index, of: 3 });
             let (name, part) = match (layer, projection) {
@@ -57,7 +67,11 @@ fn gpt(path: &str, embeddings: [&str; 2], norms: [&str; 2]) -> Option<Place> {
                 ("feed_forward", "down") => ("mlp.c_proj", None),
                 _ => return None,
             };
-            Some(Place { name: format!("transformer.h.{i}.{name}.{kind}"), part, inputs_are_rows: kind == "weight" })
+            Some(Place {
+                name: format!("transformer.h.{i}.{name}.{kind}"),
+                part,
+                inputs_are_rows: kind == "weight",
+            })
         }
         _ => None,
     }
@@ -69,8 +83,12 @@ fn llama(path: &str) -> Option<Place> {
         ["token_embedding", "weight"] => "model.embed_tokens.weight".to_owned(),
         ["final_norm", "weight"] => "model.norm.weight".to_owned(),
         ["head", "weight"] => "lm_head.weight".to_owned(),
-        ["blocks", i, "attention_norm", "weight"] => format!("model.layers.{i}.input_layernorm.weight"),
-        ["blocks", i, "feed_forward_norm", "weight"] => format!("model.layers.{i}.post_attention_layernorm.weight"),
+        ["blocks", i, "attention_norm", "weight"] => {
+            format!("model.layers.{i}.input_layernorm.weight")
+        }
+        ["blocks", i, "feed_forward_norm", "weight"] => {
+            format!("model.layers.{i}.post_attention_layernorm.weight")
+        }
         ["blocks", i, layer, projection, kind] => {
             let name = match (layer, projection) {
                 ("attention", "query") => "self_attn.q_proj",
@@ -86,11 +104,20 @@ fn llama(path: &str) -> Option<Place> {
         }
         _ => return None,
     };
-    Some(Place { name, part: None, inputs_are_rows: false })
+    Some(Place {
+        name,
+        part: None,
+        inputs_are_rows: false,
+    })
 }
 
 /// Tensors of a file that hold nothing of their own: masks and tables that old files carry, and the second name of a tied head.
 pub(super) fn holds_nothing(name: &str) -> bool {
-    let buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", "position_ids"];
+    let buffers = [
+        ".attn.bias",
+        ".attn.masked_bias",
+        ".rotary_emb.inv_freq",
+        "position_ids",
+    ];
     name == "lm_head.weight" || buffers.iter().any(|buffer| name.ends_with(buffer))
 }

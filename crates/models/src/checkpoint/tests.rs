@@ -4,7 +4,9 @@ use burn::module::{ModuleVisitor, Param};
 
 fn model(json: &str, seed: u64) -> LanguageModel {
     let config: ModelConfig = serde_json::from_str(json).expect("a configuration");
-    Architecture::resolve(&config, 50).expect("sizes").init(seed, &Device::flex())
+    Architecture::resolve(&config, 50)
+        .expect("sizes")
+        .init(seed, &Device::flex())
 }
 
 #[derive(Default)]
@@ -12,7 +14,8 @@ struct All(Vec<Vec<f32>>);
 
 impl ModuleVisitor for All {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        self.0.push(parameter.val().into_data().try_to_vec().expect("f32"));
+        self.0
+            .push(parameter.val().into_data().try_to_vec().expect("f32"));
     }
 }
 
@@ -36,7 +39,15 @@ fn what_is_written_is_read_back_bit_for_bit() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let written = model(json, 3);
-        save(&written, SpecialIds { bos: Some(0), eos: Some(0) }, folder.path()).expect("written");
+        save(
+            &written,
+            SpecialIds {
+                bos: Some(0),
+                eos: Some(0),
+            },
+            folder.path(),
+        )
+        .expect("written");
         let read = load(folder.path(), &Device::flex()).expect("read");
         assert_eq!(read.architecture(), written.architecture());
         assert_eq!(values(&read), values(&written), "{json}");
@@ -46,17 +57,34 @@ fn what_is_written_is_read_back_bit_for_bit() {
 #[test]
 fn every_damage_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (config, weights) = (folder.path().join("config.json"), folder.path().join("model.safetensors"));
-    let refused = || load(folder.path(), &Device::flex()).map(drop).expect_err("refused");
+    let (config, weights) = (
+        folder.path().join("config.json"),
+        folder.path().join("model.safetensors"),
+    );
+    let refused = || {
+        load(folder.path(), &Device::flex())
+            .map(drop)
+            .expect_err("refused")
+    };
     assert!(refused().to_string().contains("it has no config.json"));
 
-    save(&model(r#"{"family": "llama", "d_model": 16, "n_layers": 1}"#, 1), SpecialIds::default(), folder.path())
-        .expect("written");
-    let (good_config, good_weights) = (std::fs::read(&config).expect("read"), std::fs::read(&weights).expect("read"));
+    save(
+        &model(r#"{"family": "llama", "d_model": 16, "n_layers": 1}"#, 1),
+        SpecialIds::default(),
+        folder.path(),
+    )
+    .expect("written");
+    let (good_config, good_weights) = (
+        std::fs::read(&config).expect("read"),
+        std::fs::read(&weights).expect("read"),
+    );
 
     for len in [0, 7, 100, good_weights.len() / 2, good_weights.len() - 1] {
         std::fs::write(&weights, &good_weights[..len]).expect("written");
-        assert!(matches!(refused(), ModelError::Safetensors { .. }), "cut to {len} bytes");
+        assert!(
+            matches!(refused(), ModelError::Safetensors { .. }),
+            "cut to {len} bytes"
+        );
     }
     std::fs::write(&weights, &good_weights).expect("written");
 
@@ -72,14 +100,21 @@ fn every_damage_is_named() {
     assert!(with("num_hidden_layers", 2.into()).contains("has no tensor model.layers.1."));
     assert!(with("tie_word_embeddings", false.into()).contains("has no tensor lm_head.weight"));
     assert!(with("hidden_act", "gelu".into()).contains("hidden_act \"gelu\""));
-    assert!(with("rope_scaling", serde_json::json!({"rope_type": "longrope"})).contains("\"longrope\""));
-    assert!(with("hidden_size", serde_json::Value::Null).contains("the key hidden_size is missing"));
+    assert!(
+        with("rope_scaling", serde_json::json!({"rope_type": "longrope"})).contains("\"longrope\"")
+    );
+    assert!(
+        with("hidden_size", serde_json::Value::Null).contains("the key hidden_size is missing")
+    );
     assert!(with("num_attention_heads", 0.into()).contains("n_heads is 0"));
     assert!(with("num_hidden_layers", 0.into()).contains("n_layers is 0"));
     assert!(with("hidden_size", "x".into()).contains("not a valid model configuration"));
     for text in ["", "{", "[]", "\u{0}", "null"] {
         std::fs::write(&config, text).expect("written");
-        assert!(matches!(refused(), ModelError::ConfigJson { .. }), "{text:?}");
+        assert!(
+            matches!(refused(), ModelError::ConfigJson { .. }),
+            "{text:?}"
+        );
     }
     // Fewer layers than the file has.
     let two = model(r#"{"family": "llama", "d_model": 16, "n_layers": 2}"#, 1);

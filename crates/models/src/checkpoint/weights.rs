@@ -18,13 +18,21 @@ use crate::{Architecture, Family, LanguageModel, ModelError};
 
 /// The model with the weights of the file.
 pub(super) fn read(path: &Path, model: LanguageModel) -> Result<LanguageModel, ModelError> {
-    let failed = |source| ModelError::Read { path: path.to_owned(), source };
+    let failed = |source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(failed)?;
-    #[expect(unsafe_code, reason = "mapping is unsafe because another process could cut the file short while it is read")]
+    #[expect(
+        unsafe_code,
+        reason = "mapping is unsafe because another process could cut the file short while it is read"
+    )]
     // SAFETY: the mapping is read once, here, and dropped; the file is a model folder's, written whole and renamed.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-    let tensors = SafeTensors::deserialize(&map)
-        .map_err(|source| ModelError::Safetensors { path: path.to_owned(), source })?;
+    let tensors = SafeTensors::deserialize(&map).map_err(|source| ModelError::Safetensors {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut reader = Reader {
         path,
         family: model.family(),
@@ -39,9 +47,15 @@ pub(super) fn read(path: &Path, model: LanguageModel) -> Result<LanguageModel, M
     if let Some(error) = error {
         return Err(error);
     }
-    let unknown = tensors.names().into_iter().find(|name| !used.contains(*name) && !names::holds_nothing(name));
+    let unknown = tensors
+        .names()
+        .into_iter()
+        .find(|name| !used.contains(*name) && !names::holds_nothing(name));
     match unknown {
-        Some(name) => Err(ModelError::UnknownTensor { path: path.to_owned(), name: name.to_owned() }),
+        Some(name) => Err(ModelError::UnknownTensor {
+            path: path.to_owned(),
+            name: name.to_owned(),
+        }),
         None => Ok(model),
     }
 }
@@ -75,7 +89,10 @@ impl Reader<'_> {
                 return Ok(view);
             }
         }
-        Err(ModelError::MissingTensor { path: self.path.to_owned(), name: place.name.clone() })
+        Err(ModelError::MissingTensor {
+            path: self.path.to_owned(),
+            name: place.name.clone(),
+        })
     }
 
     fn values(&mut self, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
@@ -90,16 +107,31 @@ impl Reader<'_> {
         }
         if view.shape() != in_file {
             let found = view.shape().to_vec();
-            return Err(ModelError::TensorShape { path, name: place.name, found, expected: in_file });
+            return Err(ModelError::TensorShape {
+                path,
+                name: place.name,
+                found,
+                expected: in_file,
+            });
         }
         let dtype = match view.dtype() {
             Dtype::F32 => DType::F32,
             Dtype::F16 => DType::F16,
             Dtype::BF16 => DType::BF16,
-            other => return Err(ModelError::TensorType { path, name: place.name, dtype: format!("{other:?}") }),
+            other => {
+                return Err(ModelError::TensorType {
+                    path,
+                    name: place.name,
+                    dtype: format!("{other:?}"),
+                });
+            }
         };
-        let data = TensorData::from_bytes(Bytes::from_bytes_vec(view.data().to_vec()), in_file, dtype);
-        let all: Vec<f32> = data.convert::<f32>().try_to_vec().expect("converted to f32");
+        let data =
+            TensorData::from_bytes(Bytes::from_bytes_vec(view.data().to_vec()), in_file, dtype);
+        let all: Vec<f32> = data
+            .convert::<f32>()
+            .try_to_vec()
+            .expect("converted to f32");
         let (first, second) = (expected[0], expected.get(1).copied().unwrap_or(1));
         let offset = place.part.map_or(0, |part| part.index) * first;
         if !place.inputs_are_rows {
@@ -126,7 +158,9 @@ impl ModuleMapper for Reader<'_> {
         }
         let shape = parameter.lazy_shape().dims::<D>();
         match self.values(&shape) {
-            Ok(values) => filled_later(parameter.id, shape, parameter.lazy_device(), move || values),
+            Ok(values) => {
+                filled_later(parameter.id, shape, parameter.lazy_device(), move || values)
+            }
             Err(error) => {
                 self.error = Some(error);
                 parameter
@@ -160,8 +194,14 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let place = names::place(self.family, &self.at.current());
         let data = parameter.val().into_data().convert::<f32>();
-        let stored = Stored { shape: data.shape().to_vec(), values: data.try_to_vec().expect("converted to f32") };
-        self.parts.entry(place.name.clone()).or_default().push((place, stored));
+        let stored = Stored {
+            shape: data.shape().to_vec(),
+            values: data.try_to_vec().expect("converted to f32"),
+        };
+        self.parts
+            .entry(place.name.clone())
+            .or_default()
+            .push((place, stored));
     }
 }
 
@@ -171,23 +211,35 @@ fn joined(mut parts: Vec<(Place, Stored)>) -> Stored {
     let inputs_are_rows = parts[0].0.inputs_are_rows;
     let mut shape = parts[0].1.shape.clone();
     shape[0] *= parts.len();
-    let values: Vec<f32> = parts.into_iter().flat_map(|(_, stored)| stored.values).collect();
+    let values: Vec<f32> = parts
+        .into_iter()
+        .flat_map(|(_, stored)| stored.values)
+        .collect();
     if !inputs_are_rows {
         return Stored { shape, values };
     }
     let (outputs, inputs) = (shape[0], shape[1]);
     let value = |input: usize| (0..outputs).map(move |output| output * inputs + input);
     let values = (0..inputs).flat_map(value).map(|i| values[i]).collect();
-    Stored { shape: vec![inputs, outputs], values }
+    Stored {
+        shape: vec![inputs, outputs],
+        values,
+    }
 }
 
 /// Writes every parameter under Hugging Face's names, sorted.
 pub(super) fn write(model: &LanguageModel, path: &Path) -> Result<(), ModelError> {
-    let mut collector =
-        Collector { family: model.family(), at: ParameterPath::default(), parts: BTreeMap::new() };
+    let mut collector = Collector {
+        family: model.family(),
+        at: ParameterPath::default(),
+        parts: BTreeMap::new(),
+    };
     model.visit(&mut collector);
-    let mut tensors: BTreeMap<String, Stored> =
-        collector.parts.into_iter().map(|(name, parts)| (name, joined(parts))).collect();
+    let mut tensors: BTreeMap<String, Stored> = collector
+        .parts
+        .into_iter()
+        .map(|(name, parts)| (name, joined(parts)))
+        .collect();
     if has_no_biases(model.architecture()) {
         let biased = |name: &str| name.contains(".h.") || name.contains(".ln_f.");
         let zeros: Vec<_> = tensors
@@ -195,22 +247,39 @@ pub(super) fn write(model: &LanguageModel, path: &Path) -> Result<(), ModelError
             .filter(|(name, _)| biased(name))
             .map(|(name, stored)| {
                 let outputs = *stored.shape.last().expect("no weight is a scalar");
-                (name.replace(".weight", ".bias"), Stored { shape: vec![outputs], values: vec![0.0; outputs] })
+                (
+                    name.replace(".weight", ".bias"),
+                    Stored {
+                        shape: vec![outputs],
+                        values: vec![0.0; outputs],
+                    },
+                )
             })
             .collect();
         tensors.extend(zeros);
     }
     let bytes: BTreeMap<&String, Vec<u8>> = tensors
         .iter()
-        .map(|(name, stored)| (name, stored.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .map(|(name, stored)| {
+            (
+                name,
+                stored.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            )
+        })
         .collect();
     let views = tensors.iter().map(|(name, stored)| {
         let view = TensorView::new(Dtype::F32, stored.shape.clone(), &bytes[name]);
         (name, view.expect("four bytes for each value of the shape"))
     });
     // `format: pt` is what transformers asks of a file that PyTorch may read.
-    let metadata = Some(std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]));
-    let file = safetensors::serialize(views, metadata)
-        .map_err(|source| ModelError::Safetensors { path: path.to_owned(), source })?;
+    let metadata = Some(std::collections::HashMap::from([(
+        "format".to_owned(),
+        "pt".to_owned(),
+    )]));
+    let file =
+        safetensors::serialize(views, metadata).map_err(|source| ModelError::Safetensors {
+            path: path.to_owned(),
+            source,
+        })?;
     write_whole(path, &file)
 }

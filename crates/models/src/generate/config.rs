@@ -96,37 +96,102 @@ impl GenerateConfig {
     /// [`ModelError::Config`] names the key, the value and what is allowed.
     pub fn validate(&self) -> Result<(), ModelError> {
         let check = |key: &'static str, value: String, allowed: &'static str, ok: bool| {
-            if ok { Ok(()) } else { Err(ModelError::Config { key, value, allowed }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(ModelError::Config {
+                    key,
+                    value,
+                    allowed,
+                })
+            }
         };
-        let fits = |allowed: &[Strategy]| self.strategy == Strategy::Sample || allowed.contains(&self.strategy);
+        let fits = |allowed: &[Strategy]| {
+            self.strategy == Strategy::Sample || allowed.contains(&self.strategy)
+        };
         if let Some(v) = self.temperature {
             let ok = self.strategy != Strategy::Greedy;
-            check("generate.temperature", v.to_string(), "nothing when generate.strategy is greedy", ok)?;
-            check("generate.temperature", v.to_string(), "a finite number above 0", v.is_finite() && v > 0.0)?;
+            check(
+                "generate.temperature",
+                v.to_string(),
+                "nothing when generate.strategy is greedy",
+                ok,
+            )?;
+            check(
+                "generate.temperature",
+                v.to_string(),
+                "a finite number above 0",
+                v.is_finite() && v > 0.0,
+            )?;
         }
         if let Some(v) = self.top_k {
             let ok = fits(&[Strategy::TopK]);
-            check("generate.top_k", v.to_string(), "nothing unless generate.strategy is top-k or sample", ok)?;
+            check(
+                "generate.top_k",
+                v.to_string(),
+                "nothing unless generate.strategy is top-k or sample",
+                ok,
+            )?;
             check("generate.top_k", v.to_string(), "at least 1", v >= 1)?;
         }
         if let Some(v) = self.top_p {
             let ok = fits(&[Strategy::TopP]);
-            check("generate.top_p", v.to_string(), "nothing unless generate.strategy is top-p or sample", ok)?;
-            check("generate.top_p", v.to_string(), "above 0, at most 1", v > 0.0 && v <= 1.0)?;
+            check(
+                "generate.top_p",
+                v.to_string(),
+                "nothing unless generate.strategy is top-p or sample",
+                ok,
+            )?;
+            check(
+                "generate.top_p",
+                v.to_string(),
+                "above 0, at most 1",
+                v > 0.0 && v <= 1.0,
+            )?;
         }
         if let Some(v) = self.min_p {
             let ok = fits(&[Strategy::MinP]);
-            check("generate.min_p", v.to_string(), "nothing unless generate.strategy is min-p or sample", ok)?;
-            check("generate.min_p", v.to_string(), "from 0 to 1", (0.0..=1.0).contains(&v))?;
+            check(
+                "generate.min_p",
+                v.to_string(),
+                "nothing unless generate.strategy is min-p or sample",
+                ok,
+            )?;
+            check(
+                "generate.min_p",
+                v.to_string(),
+                "from 0 to 1",
+                (0.0..=1.0).contains(&v),
+            )?;
         }
         let r = self.repetition_penalty;
-        check("generate.repetition_penalty", r.to_string(), "a finite number above 0", r.is_finite() && r > 0.0)?;
+        check(
+            "generate.repetition_penalty",
+            r.to_string(),
+            "a finite number above 0",
+            r.is_finite() && r > 0.0,
+        )?;
         let n = self.max_new_tokens;
-        check("generate.max_new_tokens", n.to_string(), "at least 1", n >= 1)?;
+        check(
+            "generate.max_new_tokens",
+            n.to_string(),
+            "at least 1",
+            n >= 1,
+        )?;
         let least = self.min_new_tokens;
-        check("generate.min_new_tokens", least.to_string(), "at most generate.max_new_tokens", least <= n)?;
+        check(
+            "generate.min_new_tokens",
+            least.to_string(),
+            "at most generate.max_new_tokens",
+            least <= n,
+        )?;
         let sequences = self.num_return_sequences;
-        check("generate.num_return_sequences", sequences.to_string(), "at least 1", sequences >= 1)?;
+        check(
+            "generate.num_return_sequences",
+            sequences.to_string(),
+            "at least 1",
+            sequences >= 1,
+        )?;
         let same = self.strategy == Strategy::Greedy && sequences > 1;
         check(
             "generate.num_return_sequences",
@@ -135,6 +200,11 @@ impl GenerateConfig {
             !same,
         )?;
         let empty = self.stop.iter().any(String::is_empty);
-        check("generate.stop", "\"\"".into(), "texts of at least one character", !empty)
+        check(
+            "generate.stop",
+            "\"\"".into(),
+            "texts of at least one character",
+            !empty,
+        )
     }
 }

@@ -115,14 +115,18 @@ pub fn generate(
     let mut cache: Option<(KvCache, Vec<usize>)> = None;
     loop {
         make_room(model, &mut sequences, config.context_overflow)?;
-        let active: Vec<usize> = (0..sequences.len()).filter(|&i| sequences[i].finish.is_none()).collect();
+        let active: Vec<usize> = (0..sequences.len())
+            .filter(|&i| sequences[i].finish.is_none())
+            .collect();
         if active.is_empty() {
             break;
         }
         let logits = match caching {
             Caching::Uncached => fresh_pass(model, &sequences, &active, None),
             Caching::Cached => {
-                let reusable = cache.take().and_then(|(cache, rows)| continued(cache, &rows, &active, &sequences));
+                let reusable = cache
+                    .take()
+                    .and_then(|(cache, rows)| continued(cache, &rows, &active, &sequences));
                 let (mut kept, fresh) = match reusable {
                     Some(cache) => (cache, false),
                     None => (empty_cache(model, &sequences, &active, config), true),
@@ -137,7 +141,15 @@ pub fn generate(
             }
         };
         for (&index, logits) in active.iter().zip(logits) {
-            choose(&mut sequences[index], index, logits, config, special, &filters, on_step)?;
+            choose(
+                &mut sequences[index],
+                index,
+                logits,
+                config,
+                special,
+                &filters,
+                on_step,
+            )?;
         }
     }
     Ok(sequences.into_iter().map(finished).collect())
@@ -186,13 +198,23 @@ fn make_room(
     if model.architecture().window().is_some() {
         return Ok(());
     }
-    for sequence in sequences.iter_mut().filter(|s| s.finish.is_none() && s.context().len() > max_seq_len) {
+    for sequence in sequences
+        .iter_mut()
+        .filter(|s| s.finish.is_none() && s.context().len() > max_seq_len)
+    {
         let tokens = sequence.tokens.len();
         match overflow {
             ContextOverflow::Stop => sequence.finish = Some(Finish::Length),
-            ContextOverflow::Error => return Err(ModelError::ContextOverflow { tokens, max_seq_len }),
+            ContextOverflow::Error => {
+                return Err(ModelError::ContextOverflow {
+                    tokens,
+                    max_seq_len,
+                });
+            }
             // As much as fits of a long prompt; later half, so that a fresh pass comes once in half a context.
-            ContextOverflow::Slide if tokens == sequence.prompt_len => sequence.start = tokens - max_seq_len,
+            ContextOverflow::Slide if tokens == sequence.prompt_len => {
+                sequence.start = tokens - max_seq_len
+            }
             ContextOverflow::Slide => sequence.start = tokens - max_seq_len.div_ceil(2),
         }
     }
@@ -201,11 +223,26 @@ fn make_room(
 
 /// Columns of padding for each active row.
 fn padding(sequences: &[Sequence], active: &[usize]) -> (usize, Vec<usize>) {
-    let longest = active.iter().map(|&i| sequences[i].context().len()).max().unwrap_or(0);
-    (longest, active.iter().map(|&i| longest - sequences[i].context().len()).collect())
+    let longest = active
+        .iter()
+        .map(|&i| sequences[i].context().len())
+        .max()
+        .unwrap_or(0);
+    (
+        longest,
+        active
+            .iter()
+            .map(|&i| longest - sequences[i].context().len())
+            .collect(),
+    )
 }
 
-fn empty_cache(model: &LanguageModel, sequences: &[Sequence], active: &[usize], config: &GenerateConfig) -> KvCache {
+fn empty_cache(
+    model: &LanguageModel,
+    sequences: &[Sequence],
+    active: &[usize],
+    config: &GenerateConfig,
+) -> KvCache {
     let (longest, padding) = padding(sequences, active);
     let wanted = active
         .iter()
@@ -220,8 +257,16 @@ fn empty_cache(model: &LanguageModel, sequences: &[Sequence], active: &[usize], 
 }
 
 /// The cache with the finished rows taken out, unless a fresh pass is needed.
-fn continued(cache: KvCache, rows: &[usize], active: &[usize], sequences: &[Sequence]) -> Option<KvCache> {
-    let kept: Vec<usize> = active.iter().filter_map(|i| rows.iter().position(|row| row == i)).collect();
+fn continued(
+    cache: KvCache,
+    rows: &[usize],
+    active: &[usize],
+    sequences: &[Sequence],
+) -> Option<KvCache> {
+    let kept: Vec<usize> = active
+        .iter()
+        .filter_map(|i| rows.iter().position(|row| row == i))
+        .collect();
     let in_step = kept.iter().zip(active).all(|(&row, &i)| {
         // One new column, and nothing forgotten since.
         cache.columns() + 1 == cache.padding()[row] + sequences[i].context().len()
@@ -229,7 +274,11 @@ fn continued(cache: KvCache, rows: &[usize], active: &[usize], sequences: &[Sequ
     if !in_step || cache.room() == Some(0) {
         return None;
     }
-    Some(if kept.len() == rows.len() { cache } else { cache.select(&kept) })
+    Some(if kept.len() == rows.len() {
+        cache
+    } else {
+        cache.select(&kept)
+    })
 }
 
 /// Logits after the whole context of each active row.
@@ -264,16 +313,26 @@ fn next_pass(
     last_logits(model, ids, [active.len(), 1], Pass::cached(1, cache))
 }
 
-fn last_logits(model: &LanguageModel, ids: Vec<i32>, shape: [usize; 2], mut pass: Pass<'_>) -> Vec<Vec<f32>> {
+fn last_logits(
+    model: &LanguageModel,
+    ids: Vec<i32>,
+    shape: [usize; 2],
+    mut pass: Pass<'_>,
+) -> Vec<Vec<f32>> {
     let [batch, seq] = shape;
     let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &model.device());
     let hidden = model.hidden(ids, &mut pass);
     pass.finish();
     let d_model = hidden.dims()[2];
-    let last = hidden.slice(s![.., seq - 1..seq, ..]).reshape([batch, d_model]);
+    let last = hidden
+        .slice(s![.., seq - 1..seq, ..])
+        .reshape([batch, d_model]);
     let logits = model.logits(last).into_data().convert::<f32>();
     let logits: Vec<f32> = logits.try_to_vec().expect("converted to f32");
-    logits.chunks_exact(logits.len() / batch).map(<[f32]>::to_vec).collect()
+    logits
+        .chunks_exact(logits.len() / batch)
+        .map(<[f32]>::to_vec)
+        .collect()
 }
 
 fn choose(
@@ -293,7 +352,10 @@ fn choose(
     if let Some(known) = special.n_tokens.filter(|&known| known < logits.len()) {
         logits[known..].fill(f32::NEG_INFINITY);
     }
-    for filter in filters.iter().filter(|f| matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_))) {
+    for filter in filters
+        .iter()
+        .filter(|f| matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_)))
+    {
         filter.apply(&mut logits, &sequence.tokens);
     }
     if n_new < config.min_new_tokens {
@@ -307,7 +369,10 @@ fn choose(
     if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
         logits.clone_from(&raw);
     }
-    for filter in filters.iter().filter(|f| !matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_))) {
+    for filter in filters
+        .iter()
+        .filter(|f| !matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_)))
+    {
         filter.apply(&mut logits, &sequence.tokens);
     }
     let token = match config.strategy {
@@ -319,7 +384,11 @@ fn choose(
     sequence.tokens.push(token);
     sequence.logprobs.push(logprob);
     let stopped = special.eos == Some(token) || config.stop_tokens.contains(&token);
-    let decision = on_step(Step { sequence: index, token, logprob });
+    let decision = on_step(Step {
+        sequence: index,
+        token,
+        logprob,
+    });
     if stopped || decision == Decision::Stop {
         sequence.finish = Some(Finish::Stop);
     } else if n_new + 1 == config.max_new_tokens {

@@ -40,8 +40,18 @@ impl Filter {
         let default = |strategy, value| (config.strategy == strategy).then_some(value);
         chain.extend(config.temperature.map(Self::Temperature));
         chain.extend(config.top_k.or(default(Strategy::TopK, 50)).map(Self::TopK));
-        chain.extend(config.top_p.or((config.strategy == Strategy::TopP).then_some(0.9)).map(Self::TopP));
-        chain.extend(config.min_p.or((config.strategy == Strategy::MinP).then_some(0.05)).map(Self::MinP));
+        chain.extend(
+            config
+                .top_p
+                .or((config.strategy == Strategy::TopP).then_some(0.9))
+                .map(Self::TopP),
+        );
+        chain.extend(
+            config
+                .min_p
+                .or((config.strategy == Strategy::MinP).then_some(0.05))
+                .map(Self::MinP),
+        );
         chain
     }
 
@@ -54,7 +64,11 @@ impl Filter {
                 seen.dedup();
                 for id in seen {
                     let logit = &mut logits[id];
-                    *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+                    *logit = if *logit < 0.0 {
+                        *logit * penalty
+                    } else {
+                        *logit / penalty
+                    };
                 }
             }
             Self::NoRepeatNgram(n) => {
@@ -66,7 +80,9 @@ impl Filter {
                     logits[ngram[n - 1] as usize] = f32::NEG_INFINITY;
                 }
             }
-            Self::Temperature(temperature) => logits.iter_mut().for_each(|logit| *logit /= temperature),
+            Self::Temperature(temperature) => {
+                logits.iter_mut().for_each(|logit| *logit /= temperature)
+            }
             Self::TopK(k) => {
                 let mut sorted = logits.to_vec();
                 let k = k.min(sorted.len());
@@ -94,20 +110,30 @@ impl Filter {
                 let probabilities = softmax(logits);
                 let best = probabilities.iter().copied().fold(0.0, f64::max);
                 let mut probabilities = probabilities.into_iter();
-                forbid(logits, |_| probabilities.next().is_some_and(|p| p < f64::from(share) * best));
+                forbid(logits, |_| {
+                    probabilities
+                        .next()
+                        .is_some_and(|p| p < f64::from(share) * best)
+                });
             }
         }
     }
 }
 
 fn forbid(logits: &mut [f32], mut unwanted: impl FnMut(f32) -> bool) {
-    logits.iter_mut().filter(|logit| unwanted(**logit)).for_each(|logit| *logit = f32::NEG_INFINITY);
+    logits
+        .iter_mut()
+        .filter(|logit| unwanted(**logit))
+        .for_each(|logit| *logit = f32::NEG_INFINITY);
 }
 
 /// Probabilities of finite or minus infinite logits.
 fn softmax(logits: &[f32]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - max).exp()).collect();
+    let exponentials: Vec<f64> = logits
+        .iter()
+        .map(|&logit| f64::from(logit - max).exp())
+        .collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.into_iter().map(|e| e / sum).collect()
 }
@@ -115,7 +141,10 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 /// Natural logarithm of the probability of `id`.
 pub(crate) fn log_probability(logits: &[f32], id: usize) -> f32 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
+    let sum: f64 = logits
+        .iter()
+        .map(|&logit| f64::from(logit - max).exp())
+        .sum();
     (f64::from(logits[id] - max) - sum.ln()) as f32
 }
 
@@ -135,7 +164,11 @@ pub(crate) fn draw(logits: &[f32], key: RandomKey, n: u64) -> usize {
     let probabilities = softmax(logits);
     let mut left = key.uniform(n);
     let mut last = best(logits);
-    for (id, p) in probabilities.into_iter().enumerate().filter(|(_, p)| *p > 0.0) {
+    for (id, p) in probabilities
+        .into_iter()
+        .enumerate()
+        .filter(|(_, p)| *p > 0.0)
+    {
         last = id;
         left -= p;
         if left < 0.0 {
@@ -159,7 +192,10 @@ mod tests {
             counts[draw(&logits, key, n)] += 1;
         }
         assert_eq!(counts[1], 0);
-        assert!((9_600..10_400).contains(&counts[0]) && (19_600..20_400).contains(&counts[2]), "{counts:?}");
+        assert!(
+            (9_600..10_400).contains(&counts[0]) && (19_600..20_400).contains(&counts[2]),
+            "{counts:?}"
+        );
     }
 
     #[test]

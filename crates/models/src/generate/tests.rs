@@ -8,15 +8,24 @@ use crate::{Architecture, LanguageModel, ModelConfig, ModelError};
 /// A model whose weights are large enough that every token of the context matters.
 fn model(json: &str) -> LanguageModel {
     let config: ModelConfig = serde_json::from_str(json).expect("a configuration");
-    let model = Architecture::resolve(&config, 31).expect("sizes").init(7, &Device::flex());
+    let model = Architecture::resolve(&config, 31)
+        .expect("sizes")
+        .init(7, &Device::flex());
     model.map(&mut Louder)
 }
 
 struct Louder;
 
 impl burn::module::ModuleMapper for Louder {
-    fn map_float<const D: usize>(&mut self, p: burn::module::Param<Tensor<D>>) -> burn::module::Param<Tensor<D>> {
-        if D == 2 { p.map(|t| t.mul_scalar(8.0)) } else { p }
+    fn map_float<const D: usize>(
+        &mut self,
+        p: burn::module::Param<Tensor<D>>,
+    ) -> burn::module::Param<Tensor<D>> {
+        if D == 2 {
+            p.map(|t| t.mul_scalar(8.0))
+        } else {
+            p
+        }
     }
 }
 
@@ -30,12 +39,27 @@ const FAMILIES: [&str; 6] = [
 ];
 
 fn greedy(max_new_tokens: usize) -> GenerateConfig {
-    GenerateConfig { strategy: Strategy::Greedy, max_new_tokens, ..GenerateConfig::default() }
+    GenerateConfig {
+        strategy: Strategy::Greedy,
+        max_new_tokens,
+        ..GenerateConfig::default()
+    }
 }
 
-fn run(model: &LanguageModel, prompts: &[Vec<u32>], config: &GenerateConfig, caching: Caching) -> Vec<Generated> {
-    let special = Special { bos: Some(0), ..Special::default() };
-    generate(model, prompts, config, &special, caching, &mut |_| Decision::Continue).expect("generated")
+fn run(
+    model: &LanguageModel,
+    prompts: &[Vec<u32>],
+    config: &GenerateConfig,
+    caching: Caching,
+) -> Vec<Generated> {
+    let special = Special {
+        bos: Some(0),
+        ..Special::default()
+    };
+    generate(model, prompts, config, &special, caching, &mut |_| {
+        Decision::Continue
+    })
+    .expect("generated")
 }
 
 #[track_caller]
@@ -43,7 +67,12 @@ fn same(a: &[Generated], b: &[Generated]) {
     assert_eq!(a.len(), b.len());
     for (a, b) in a.iter().zip(b) {
         assert_eq!((&a.tokens, a.finish), (&b.tokens, b.finish));
-        assert!(a.logprobs.iter().zip(&b.logprobs).all(|(a, b)| (a - b).abs() < 1e-4));
+        assert!(
+            a.logprobs
+                .iter()
+                .zip(&b.logprobs)
+                .all(|(a, b)| (a - b).abs() < 1e-4)
+        );
     }
 }
 
@@ -53,7 +82,10 @@ fn cached_equals_uncached_past_the_window_and_the_context() {
         let model = model(family);
         // 40 new tokens: three times the context, eight times the window.
         let prompts = [vec![3, 1, 4, 1, 5]];
-        same(&run(&model, &prompts, &greedy(40), Caching::Cached), &run(&model, &prompts, &greedy(40), Caching::Uncached));
+        same(
+            &run(&model, &prompts, &greedy(40), Caching::Cached),
+            &run(&model, &prompts, &greedy(40), Caching::Uncached),
+        );
     }
 }
 
@@ -61,10 +93,18 @@ fn cached_equals_uncached_past_the_window_and_the_context() {
 fn a_batch_of_unequal_prompts_equals_each_alone() {
     for family in FAMILIES {
         let model = model(family);
-        let prompts = [vec![3, 1, 4, 1, 5, 9, 2, 6], vec![7], vec![2, 7, 1, 8], (0..20).collect()];
+        let prompts = [
+            vec![3, 1, 4, 1, 5, 9, 2, 6],
+            vec![7],
+            vec![2, 7, 1, 8],
+            (0..20).collect(),
+        ];
         for caching in [Caching::Cached, Caching::Uncached] {
             let together = run(&model, &prompts, &greedy(25), caching);
-            let alone: Vec<_> = prompts.iter().flat_map(|p| run(&model, std::slice::from_ref(p), &greedy(25), caching)).collect();
+            let alone: Vec<_> = prompts
+                .iter()
+                .flat_map(|p| run(&model, std::slice::from_ref(p), &greedy(25), caching))
+                .collect();
             same(&together, &alone);
         }
     }
@@ -78,11 +118,22 @@ fn sequences_that_end_early_leave_the_others_alone() {
         let all = run(&model, &prompts, &greedy(20), Caching::Cached);
         // The first sequence stops after 4 tokens, the second after 9.
         let mut counts = [0; 3];
-        let stopped = generate(&model, &prompts, &greedy(20), &Special::default(), Caching::Cached, &mut |step| {
-            counts[step.sequence] += 1;
-            let limit = [4, 9, 99][step.sequence];
-            if counts[step.sequence] == limit { Decision::Stop } else { Decision::Continue }
-        })
+        let stopped = generate(
+            &model,
+            &prompts,
+            &greedy(20),
+            &Special::default(),
+            Caching::Cached,
+            &mut |step| {
+                counts[step.sequence] += 1;
+                let limit = [4, 9, 99][step.sequence];
+                if counts[step.sequence] == limit {
+                    Decision::Stop
+                } else {
+                    Decision::Continue
+                }
+            },
+        )
         .expect("generated");
         assert_eq!(stopped[0].tokens, all[0].tokens[..4]);
         assert_eq!(stopped[1].tokens, all[1].tokens[..9]);
@@ -96,45 +147,131 @@ fn sequences_that_end_early_leave_the_others_alone() {
 fn the_end_of_the_context_does_what_was_asked() {
     let model = model(FAMILIES[1]);
     let with = |context_overflow| {
-        let config = GenerateConfig { context_overflow, ..greedy(40) };
-        generate(&model, &[vec![1, 2, 3]], &config, &Special::default(), Caching::Cached, &mut |_| Decision::Continue)
+        let config = GenerateConfig {
+            context_overflow,
+            ..greedy(40)
+        };
+        generate(
+            &model,
+            &[vec![1, 2, 3]],
+            &config,
+            &Special::default(),
+            Caching::Cached,
+            &mut |_| Decision::Continue,
+        )
     };
-    assert_eq!(with(ContextOverflow::Slide).expect("goes on")[0].tokens.len(), 40);
+    assert_eq!(
+        with(ContextOverflow::Slide).expect("goes on")[0]
+            .tokens
+            .len(),
+        40
+    );
     // The twelfth token of the context still has a successor.
     let stopped = with(ContextOverflow::Stop).expect("stops");
-    assert_eq!((stopped[0].tokens.len(), stopped[0].finish), (10, Finish::Length));
-    assert!(matches!(with(ContextOverflow::Error), Err(ModelError::ContextOverflow { tokens: 13, max_seq_len: 12 })));
+    assert_eq!(
+        (stopped[0].tokens.len(), stopped[0].finish),
+        (10, Finish::Length)
+    );
+    assert!(matches!(
+        with(ContextOverflow::Error),
+        Err(ModelError::ContextOverflow {
+            tokens: 13,
+            max_seq_len: 12
+        })
+    ));
 }
 
 #[test]
 fn a_sequence_does_not_depend_on_how_many_stand_beside_it() {
     let model = model(FAMILIES[2]);
-    let many = GenerateConfig { num_return_sequences: 4, max_new_tokens: 20, ..GenerateConfig::default() };
+    let many = GenerateConfig {
+        num_return_sequences: 4,
+        max_new_tokens: 20,
+        ..GenerateConfig::default()
+    };
     let four = run(&model, &[vec![1, 2]], &many, Caching::Cached);
-    let one = run(&model, &[vec![1, 2]], &GenerateConfig { num_return_sequences: 1, ..many.clone() }, Caching::Cached);
+    let one = run(
+        &model,
+        &[vec![1, 2]],
+        &GenerateConfig {
+            num_return_sequences: 1,
+            ..many.clone()
+        },
+        Caching::Cached,
+    );
     assert_eq!(four[0].tokens, one[0].tokens);
     assert_ne!(four[0].tokens, four[1].tokens);
-    let other_seed = run(&model, &[vec![1, 2]], &GenerateConfig { seed: 43, ..many }, Caching::Cached);
+    let other_seed = run(
+        &model,
+        &[vec![1, 2]],
+        &GenerateConfig { seed: 43, ..many },
+        Caching::Cached,
+    );
     assert_ne!(other_seed[0].tokens, four[0].tokens);
 }
 
 #[test]
 fn stop_tokens_limits_and_unknown_ids_hold() {
     let model = model(FAMILIES[1]);
-    let free = run(&model, &[vec![5]], &greedy(12), Caching::Cached).remove(0).tokens;
+    let free = run(&model, &[vec![5]], &greedy(12), Caching::Cached)
+        .remove(0)
+        .tokens;
     let stop = free[3];
     let first = free.iter().position(|t| *t == stop).expect("just taken");
-    let config = GenerateConfig { stop_tokens: vec![stop], ..greedy(12) };
-    assert_eq!(run(&model, &[vec![5]], &config, Caching::Cached)[0].tokens, free[..=first]);
-    let config = GenerateConfig { min_new_tokens: 12, ..config };
-    assert!(!run(&model, &[vec![5]], &config, Caching::Cached)[0].tokens.contains(&stop));
-    let special = Special { n_tokens: Some(3), ..Special::default() };
-    let few = generate(&model, &[vec![1]], &greedy(12), &special, Caching::Cached, &mut |_| Decision::Continue);
+    let config = GenerateConfig {
+        stop_tokens: vec![stop],
+        ..greedy(12)
+    };
+    assert_eq!(
+        run(&model, &[vec![5]], &config, Caching::Cached)[0].tokens,
+        free[..=first]
+    );
+    let config = GenerateConfig {
+        min_new_tokens: 12,
+        ..config
+    };
+    assert!(
+        !run(&model, &[vec![5]], &config, Caching::Cached)[0]
+            .tokens
+            .contains(&stop)
+    );
+    let special = Special {
+        n_tokens: Some(3),
+        ..Special::default()
+    };
+    let few = generate(
+        &model,
+        &[vec![1]],
+        &greedy(12),
+        &special,
+        Caching::Cached,
+        &mut |_| Decision::Continue,
+    );
     assert!(few.expect("generated")[0].tokens.iter().all(|&t| t < 3));
-    let none = generate(&model, &[vec![]], &greedy(1), &Special::default(), Caching::Cached, &mut |_| Decision::Continue);
+    let none = generate(
+        &model,
+        &[vec![]],
+        &greedy(1),
+        &Special::default(),
+        Caching::Cached,
+        &mut |_| Decision::Continue,
+    );
     assert!(matches!(none, Err(ModelError::EmptyPrompt)));
-    let unknown = generate(&model, &[vec![31]], &greedy(1), &special, Caching::Cached, &mut |_| Decision::Continue);
-    assert!(matches!(unknown, Err(ModelError::TokenOutOfRange { id: 31, vocab_size: 31 })));
+    let unknown = generate(
+        &model,
+        &[vec![31]],
+        &greedy(1),
+        &special,
+        Caching::Cached,
+        &mut |_| Decision::Continue,
+    );
+    assert!(matches!(
+        unknown,
+        Err(ModelError::TokenOutOfRange {
+            id: 31,
+            vocab_size: 31
+        })
+    ));
 }
 
 #[derive(Deserialize)]
@@ -159,8 +296,8 @@ struct Parameters {
 
 #[test]
 fn filters_are_those_of_transformers() {
-    let cases: Vec<Case> =
-        serde_json::from_str(include_str!("../../tests/golden/sampling.json")).expect("golden values");
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/golden/sampling.json"))
+        .expect("golden values");
     assert!(cases.len() >= 20);
     for case in cases {
         let p = case.parameters;
@@ -180,7 +317,12 @@ fn filters_are_those_of_transformers() {
         }
         for (ours, theirs) in logits.iter().zip(&case.output) {
             let theirs = theirs.unwrap_or(f32::NEG_INFINITY);
-            assert!(*ours == theirs || (ours - theirs).abs() < 1e-5, "{}: {logits:?} {:?}", case.name, case.output);
+            assert!(
+                *ours == theirs || (ours - theirs).abs() < 1e-5,
+                "{}: {logits:?} {:?}",
+                case.name,
+                case.output
+            );
         }
     }
 }
@@ -192,9 +334,17 @@ fn settings_without_effect_or_out_of_range_are_refused() {
         change(&mut config);
         config.validate().expect_err("refused").to_string()
     };
-    assert!(refused(|c| (c.strategy, c.temperature) = (Strategy::Greedy, Some(0.5))).contains("generate.temperature"));
-    assert!(refused(|c| (c.strategy, c.top_k) = (Strategy::TopP, Some(3))).contains("generate.top_k"));
-    assert!(refused(|c| (c.strategy, c.num_return_sequences) = (Strategy::Greedy, 2)).contains("num_return_sequences"));
+    assert!(
+        refused(|c| (c.strategy, c.temperature) = (Strategy::Greedy, Some(0.5)))
+            .contains("generate.temperature")
+    );
+    assert!(
+        refused(|c| (c.strategy, c.top_k) = (Strategy::TopP, Some(3))).contains("generate.top_k")
+    );
+    assert!(
+        refused(|c| (c.strategy, c.num_return_sequences) = (Strategy::Greedy, 2))
+            .contains("num_return_sequences")
+    );
     assert!(refused(|c| c.temperature = Some(0.0)).contains("generate.temperature is 0"));
     assert!(refused(|c| c.temperature = Some(f32::NAN)).contains("generate.temperature is NaN"));
     assert!(refused(|c| c.top_p = Some(1.5)).contains("generate.top_p is 1.5"));

@@ -57,8 +57,18 @@ impl Optimizer {
     }
 
     /// One step. Parameters without a gradient stay as they are.
-    pub(crate) fn step<M: Module>(&mut self, module: M, gradients: GradientsParams, update: Update) -> M {
-        let mut stepper = Stepper { optimizer: self, gradients, update, at: ParameterPath::default() };
+    pub(crate) fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: GradientsParams,
+        update: Update,
+    ) -> M {
+        let mut stepper = Stepper {
+            optimizer: self,
+            gradients,
+            update,
+            at: ParameterPath::default(),
+        };
         module.map(&mut stepper)
     }
 }
@@ -85,7 +95,9 @@ impl ModuleMapper for Stepper<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.remove::<D>(parameter.id) else { return parameter };
+        let Some(gradient) = self.gradients.remove::<D>(parameter.id) else {
+            return parameter;
+        };
         let path = self.at.current();
         let config = &self.optimizer.config;
         let state = self.optimizer.states.remove(&path);
@@ -102,15 +114,23 @@ impl ModuleMapper for Stepper<'_> {
                 _ => zeros(),
             };
             let step = muon::Step {
-                learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE) * self.update.factor,
+                learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
+                    * self.update.factor,
                 momentum: config.muon_momentum.unwrap_or(MUON_MOMENTUM),
                 weight_decay,
                 gradient_scale: self.update.gradient_scale,
             };
             let matrix = [shape[0], length / shape[0]];
-            let (value, momentum) =
-                muon::update(value.reshape(matrix), gradient.reshape(matrix), momentum.reshape(matrix), &step);
-            (value.reshape([length]), State::Muon(momentum.reshape([length])))
+            let (value, momentum) = muon::update(
+                value.reshape(matrix),
+                gradient.reshape(matrix),
+                momentum.reshape(matrix),
+                &step,
+            );
+            (
+                value.reshape([length]),
+                State::Muon(momentum.reshape([length])),
+            )
         } else {
             let moments = match state {
                 Some(State::AdamW(moments)) => moments,
@@ -175,7 +195,11 @@ mod tests {
 
     impl Array {
         fn tensor(&self, device: &Device) -> Tensor<2> {
-            let rows = if self.shape.len() == 2 { self.shape[0] } else { 1 };
+            let rows = if self.shape.len() == 2 {
+                self.shape[0]
+            } else {
+                1
+            };
             let shape = [rows, self.values.len() / rows];
             Tensor::from_data(TensorData::new(self.values.clone(), shape), device)
         }
@@ -184,12 +208,15 @@ mod tests {
     #[test]
     fn adamw_goes_the_way_of_pytorch() {
         let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/optimizers.json")).expect("golden values");
+            serde_json::from_str(include_str!("../../tests/golden/optimizers.json"))
+                .expect("golden values");
         assert!(!golden.adamw.is_empty());
         let (device, plain) = (Device::flex().autodiff(), Device::flex());
         for case in golden.adamw {
             let parameter = case.parameter.tensor(&device).require_grad();
-            let mut module = One { weight: Param::initialized(ParamId::new(), parameter) };
+            let mut module = One {
+                weight: Param::initialized(ParamId::new(), parameter),
+            };
             let config = OptimizerConfig {
                 betas: [case.settings.beta1, case.settings.beta2],
                 eps: case.settings.eps,
@@ -198,22 +225,42 @@ mod tests {
                 ..OptimizerConfig::default()
             };
             let mut optimizer = Optimizer::new(config, BTreeMap::new());
-            let steps = case.learning_rates.iter().zip(&case.gradients).zip(&case.after);
+            let steps = case
+                .learning_rates
+                .iter()
+                .zip(&case.gradients)
+                .zip(&case.after);
             for (index, ((&factor, gradient), after)) in steps.enumerate() {
                 let mut gradients = GradientsParams::new();
                 gradients.register(module.weight.id, gradient.tensor(&plain));
-                let update = Update { step: index as u64 + 1, factor, gradient_scale: 1.0 };
+                let update = Update {
+                    step: index as u64 + 1,
+                    factor,
+                    gradient_scale: 1.0,
+                };
                 module = optimizer.step(module, gradients, update);
                 let ours: Vec<f32> = module.weight.val().into_data().try_to_vec().expect("f32");
-                let off = ours.iter().zip(&after.values).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-                assert!(off < 2e-6, "{} after step {}: {off} off", case.name, index + 1);
+                let off = ours
+                    .iter()
+                    .zip(&after.values)
+                    .map(|(a, b)| (f64::from(*a) - b).abs())
+                    .fold(0.0, f64::max);
+                assert!(
+                    off < 2e-6,
+                    "{} after step {}: {off} off",
+                    case.name,
+                    index + 1
+                );
             }
         }
     }
 
     #[test]
     fn muon_takes_the_matrices_of_the_blocks_only() {
-        assert!(is_muons("stack.blocks.0.attention.query.weight", 2) && is_muons("blocks.1.feed_forward.up.weight", 2));
+        assert!(
+            is_muons("stack.blocks.0.attention.query.weight", 2)
+                && is_muons("blocks.1.feed_forward.up.weight", 2)
+        );
         assert!(!is_muons("stack.token_embedding.weight", 2) && !is_muons("stack.head.weight", 2));
         assert!(!is_muons("stack.blocks.0.attention_norm.weight", 1));
     }

@@ -35,7 +35,10 @@ pub(super) fn update(
     let direction = orthogonalized(momentum.clone().mul_scalar(step.momentum) + gradient);
     let size = (rows as f64 / columns as f64).max(1.0).sqrt();
     let decayed = parameter.mul_scalar(1.0 - step.learning_rate * step.weight_decay);
-    (decayed - direction.mul_scalar(step.learning_rate * size), momentum)
+    (
+        decayed - direction.mul_scalar(step.learning_rate * size),
+        momentum,
+    )
 }
 
 /// About the nearest orthogonal matrix: singular values go to the neighbourhood of 1.
@@ -91,13 +94,20 @@ mod tests {
 
     impl Array {
         fn tensor(&self) -> Tensor<2> {
-            Tensor::from_data(TensorData::new(self.values.clone(), self.shape), &Device::flex())
+            Tensor::from_data(
+                TensorData::new(self.values.clone(), self.shape),
+                &Device::flex(),
+            )
         }
 
         #[track_caller]
         fn check(&self, ours: Tensor<2>, name: &str) {
             let ours: Vec<f32> = ours.into_data().try_to_vec().expect("f32");
-            let off = ours.iter().zip(&self.values).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+            let off = ours
+                .iter()
+                .zip(&self.values)
+                .map(|(a, b)| (f64::from(*a) - b).abs())
+                .fold(0.0, f64::max);
             // The iteration amplifies the rounding of f32 against their f64.
             assert!(off < 2e-5, "{name}: {off} off");
         }
@@ -106,14 +116,24 @@ mod tests {
     #[test]
     fn it_goes_the_way_of_the_reference() {
         let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/optimizers.json")).expect("golden values");
-        let ours = golden.muon.iter().filter(|case| case.settings.nesterov && case.settings.adjust == "original");
+            serde_json::from_str(include_str!("../../tests/golden/optimizers.json"))
+                .expect("golden values");
+        let ours = golden
+            .muon
+            .iter()
+            .filter(|case| case.settings.nesterov && case.settings.adjust == "original");
         assert!(ours.clone().count() >= 2);
         for case in ours {
-            case.orthogonalized_first_gradient.check(orthogonalized(case.gradients[0].tensor()), &case.name);
+            case.orthogonalized_first_gradient
+                .check(orthogonalized(case.gradients[0].tensor()), &case.name);
             let mut parameter = case.parameter.tensor();
             let mut momentum = parameter.zeros_like();
-            for ((&learning_rate, gradient), after) in case.learning_rates.iter().zip(&case.gradients).zip(&case.after) {
+            for ((&learning_rate, gradient), after) in case
+                .learning_rates
+                .iter()
+                .zip(&case.gradients)
+                .zip(&case.after)
+            {
                 let step = Step {
                     learning_rate,
                     momentum: case.settings.momentum,
