@@ -41,6 +41,21 @@ pub(crate) fn check(output_dir: Option<&Path>, overwrite: Overwrite) -> anyhow::
             "{name}: has files in it that no run wrote, which --force does not write over; give another name"
         );
     }
+    check_free(folder)
+}
+
+/// Checks that no other process trains in `folder`.
+///
+/// # Errors
+/// One does.
+pub(crate) fn check_free(folder: &Path) -> anyhow::Result<()> {
+    let lock = fs::File::open(folder.join(".lock")).map(|lock| lock.try_lock());
+    if matches!(lock, Ok(Err(fs::TryLockError::WouldBlock))) {
+        bail!(
+            "{}: is in use by another process; wait for its end, or take another folder",
+            folder.display()
+        );
+    }
     Ok(())
 }
 

@@ -159,6 +159,14 @@ impl Tokenizer {
         self.inner.eos
     }
 
+    /// Whether texts of this tokenizer's models begin with the token of [`Tokenizer::bos`], as its file says (LLaMA, Mistral). Encoding does
+    /// not add it: the caller knows whether the text is a beginning.
+    pub fn begins_with_bos(&self) -> bool {
+        let Inner { engine, bos, .. } = &*self.inner;
+        let template = engine.encode_fast("", true);
+        bos.is_some() && template.is_ok_and(|encoding| encoding.get_ids().first() == bos.as_ref())
+    }
+
     /// Id of a token, written as in the vocabulary.
     pub fn id_of(&self, token: &str) -> Option<u32> {
         self.inner.engine.token_to_id(token)

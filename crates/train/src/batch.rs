@@ -49,13 +49,6 @@ impl<'a> TrainingBatches<'a> {
         seed: u64,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        if shard.len() <= seq {
-            return Err(TrainError::TooLittleText {
-                part: "training",
-                tokens: shard.len(),
-                needed: seq + 1,
-            });
-        }
         let windows = Windows::new(shard.len(), seq, seed)?;
         Ok(Self {
             shard,

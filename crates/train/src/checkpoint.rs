@@ -23,8 +23,12 @@ use crate::optimizer::State;
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// The trainer's place in a checkpoint.
 const PROGRESS: &str = "trainer.json";
-/// Folders on their way.
+/// Folders on their way, in or out.
 const PARTIAL: &str = ".partial-";
+/// A whole folder that stepped aside for a newer one of the same name, which follows.
+const ASIDE: &str = ".partial-old-";
+/// An old checkpoint on its way out.
+const GONE: &str = ".partial-gone-";
 
 /// The trainer's place in the run. Data order and dropout follow from the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,8 +78,17 @@ impl<'a> Checkpoints<'a> {
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
         for place in [&folder, run] {
             for entry in fs::read_dir(place).map_err(failed(place))?.flatten() {
-                if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-                    fs::remove_dir_all(entry.path()).map_err(failed(&entry.path()))?;
+                let (name, path) = (entry.file_name(), entry.path());
+                let name = name.to_string_lossy();
+                match name.strip_prefix(ASIDE).map(|name| place.join(name)) {
+                    // The crash came between two renames.
+                    Some(target) if !target.exists() => {
+                        fs::rename(&path, &target).map_err(failed(&target))?;
+                    }
+                    _ if name.starts_with(PARTIAL) => {
+                        fs::remove_dir_all(&path).map_err(failed(&path))?;
+                    }
+                    _ => {}
                 }
             }
         }
@@ -101,8 +114,11 @@ impl<'a> Checkpoints<'a> {
             let path = folder.join(PROGRESS);
             fs::write(&path, serde_json::to_vec(progress).expect("numbers")).map_err(failed(&path))
         })?;
-        for (_, old) in steps(&self.folder).into_iter().rev().skip(keep) {
-            fs::remove_dir_all(&old).map_err(failed(&old))?;
+        for (step, old) in steps(&self.folder).into_iter().rev().skip(keep) {
+            // Under its own name it is whole until it is gone.
+            let gone = self.folder.join(format!("{GONE}step-{step}"));
+            fs::rename(&old, &gone).map_err(failed(&old))?;
+            fs::remove_dir_all(&gone).map_err(failed(&gone))?;
         }
         Ok(target)
     }
@@ -208,7 +224,7 @@ fn write_folder(
     }
     // A folder can't be renamed over another: the old one steps aside and is removed last.
     let aside = parent.join(format!(
-        "{PARTIAL}old-{}",
+        "{ASIDE}{}",
         target.file_name().unwrap_or_default().to_string_lossy()
     ));
     if target.exists() {

@@ -116,6 +116,9 @@ impl Default for OptimizerConfig {
     }
 }
 
+/// Optimizer steps of warm-up in long runs that do not say how many they want.
+const LONGEST_DEFAULT_WARMUP: u64 = 100;
+
 /// Shape of the learning rate over the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,8 +140,8 @@ pub enum ScheduleKind {
 pub struct ScheduleConfig {
     /// The shape after the warm-up. Default: `cosine`.
     pub kind: ScheduleKind,
-    /// Optimizer steps of linear warm-up. Default: 100.
-    pub warmup_steps: u64,
+    /// Optimizer steps of linear warm-up, at most `train.max_steps`. Default: a tenth of `train.max_steps`, at most 100.
+    pub warmup_steps: Option<u64>,
     /// Learning rate at the end, of `cosine`, `linear` and `wsd`. Default: a tenth of `optimizer.learning_rate`.
     pub min_learning_rate: Option<f64>,
     /// Share of the steps in which `wsd` decays. Default: 0.2. Only with `kind = "wsd"`.
@@ -149,7 +152,7 @@ impl Default for ScheduleConfig {
     fn default() -> Self {
         Self {
             kind: ScheduleKind::Cosine,
-            warmup_steps: 100,
+            warmup_steps: None,
             min_learning_rate: None,
             decay_share: None,
         }
@@ -229,6 +232,12 @@ impl OptimizerConfig {
 }
 
 impl ScheduleConfig {
+    /// Optimizer steps of warm-up in a run of `max_steps` steps.
+    pub fn warmup(&self, max_steps: u64) -> u64 {
+        self.warmup_steps
+            .unwrap_or_else(|| LONGEST_DEFAULT_WARMUP.min(max_steps / 10))
+    }
+
     /// Checks every number against its range and against the length and the peak of the run.
     ///
     /// # Errors
@@ -236,9 +245,9 @@ impl ScheduleConfig {
     pub fn validate(&self, max_steps: u64, learning_rate: f64) -> Result<(), TrainError> {
         check(
             "schedule.warmup_steps",
-            self.warmup_steps as f64,
+            self.warmup(max_steps) as f64,
             "at most train.max_steps",
-            self.warmup_steps <= max_steps,
+            self.warmup(max_steps) <= max_steps,
         )?;
         if let Some(v) = self.min_learning_rate {
             check(

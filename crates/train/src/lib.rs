@@ -15,7 +15,6 @@
 //! let mut settings = Settings::default();
 //! settings.train.max_steps = 20;
 //! settings.train.sample_every = 0;
-//! settings.schedule.warmup_steps = 2;
 //! let run = Run {
 //!     folder: folder.path(),
 //!     training: &tokens,

@@ -54,6 +54,8 @@ pub struct Record {
 pub(crate) struct MetricsFile {
     path: PathBuf,
     file: File,
+    /// Evaluations of the step that the run goes on after: those that come after its checkpoint are done once more, and not recorded twice.
+    evaluations: Vec<(u64, Option<u64>)>,
 }
 
 impl MetricsFile {
@@ -69,14 +71,19 @@ impl MetricsFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(TrainError::Read { path, source }),
         };
-        let is_kept = |line: &&str| {
-            serde_json::from_str::<Record>(line).is_ok_and(|record| record.step <= step)
-        };
-        let kept: String = old
-            .lines()
-            .filter(is_kept)
-            .flat_map(|line| [line, "\n"])
-            .collect();
+        let mut kept = String::new();
+        let mut evaluations = Vec::new();
+        for line in old.lines() {
+            let Ok(record) = serde_json::from_str::<Record>(line) else {
+                continue;
+            };
+            if record.step <= step {
+                kept.extend([line, "\n"]);
+            }
+            if record.step == step && record.split == Split::Validation {
+                evaluations.push((record.step, record.evaluated_tokens));
+            }
+        }
         if kept != old {
             let mut file = tempfile::NamedTempFile::new_in(run).map_err(failed)?;
             file.write_all(kept.as_bytes()).map_err(failed)?;
@@ -88,10 +95,18 @@ impl MetricsFile {
             .append(true)
             .open(&path)
             .map_err(failed)?;
-        Ok(Self { path, file })
+        Ok(Self {
+            path,
+            file,
+            evaluations,
+        })
     }
 
     pub(crate) fn write(&mut self, record: &Record) -> Result<(), TrainError> {
+        let evaluation = (record.step, record.evaluated_tokens);
+        if record.split == Split::Validation && self.evaluations.contains(&evaluation) {
+            return Ok(());
+        }
         let mut line = serde_json::to_vec(record).expect("numbers and names");
         line.push(b'\n');
         self.file
@@ -137,5 +152,31 @@ mod tests {
             .map(|line| serde_json::from_str::<Record>(line).expect("a record").step)
             .collect();
         assert_eq!(steps, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn an_evaluation_that_is_done_again_is_recorded_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let record = |evaluated_tokens| Record {
+            step: 4,
+            split: Split::Validation,
+            loss: 1.5,
+            learning_rate: None,
+            grad_norm: None,
+            tokens: 10,
+            epoch: 0.5,
+            tokens_per_s: None,
+            evaluated_tokens,
+            rss_bytes: None,
+            seconds: 1.0,
+        };
+        let mut file = MetricsFile::open(folder.path(), 0).expect("opened");
+        file.write(&record(Some(64))).expect("written");
+        let mut file = MetricsFile::open(folder.path(), 4).expect("opened");
+        for tokens in [64, 128] {
+            file.write(&record(Some(tokens))).expect("written");
+        }
+        let text = std::fs::read_to_string(folder.path().join("metrics.jsonl")).expect("read");
+        assert_eq!(text.lines().count(), 2, "{text}");
     }
 }

@@ -18,10 +18,11 @@ pub struct Schedule {
 impl Schedule {
     /// The schedule of a run of `max_steps` steps whose learning rate peaks at `learning_rate`.
     pub fn new(config: &ScheduleConfig, max_steps: u64, learning_rate: f64) -> Self {
+        let warmup_steps = config.warmup(max_steps) as f64;
         let max_steps = max_steps as f64;
         Self {
             kind: config.kind,
-            warmup_steps: config.warmup_steps as f64,
+            warmup_steps,
             max_steps,
             decay_start: max_steps * (1.0 - config.decay_share.unwrap_or(0.2)),
             least: config
@@ -92,7 +93,7 @@ mod tests {
             } = case.settings;
             let config = ScheduleConfig {
                 kind: case.kind,
-                warmup_steps,
+                warmup_steps: Some(warmup_steps),
                 min_learning_rate: Some(min_learning_rate),
                 decay_share,
             };
@@ -108,6 +109,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_warm_up_follows_the_length_unless_it_is_set() {
+        for (set, max_steps, expected) in [
+            (None, 5, 0),
+            (None, 20, 2),
+            (None, 999, 99),
+            (None, 2000, 100),
+            (Some(7), 2000, 7),
+            (Some(20), 20, 20),
+        ] {
+            let config = ScheduleConfig {
+                warmup_steps: set,
+                ..Default::default()
+            };
+            assert_eq!(config.warmup(max_steps), expected, "{set:?} of {max_steps}");
+            assert!(config.validate(max_steps, 1e-3).is_ok());
+        }
+        let config = ScheduleConfig {
+            warmup_steps: Some(21),
+            ..Default::default()
+        };
+        assert!(config.validate(20, 1e-3).is_err());
+    }
+
     proptest::proptest! {
         #[test]
         fn a_factor_stays_in_its_bounds(
@@ -121,7 +146,7 @@ mod tests {
         ) {
             let config = ScheduleConfig {
                 kind,
-                warmup_steps,
+                warmup_steps: Some(warmup_steps),
                 min_learning_rate: (kind != ScheduleKind::Constant).then_some(0.1),
                 decay_share: (kind == ScheduleKind::Wsd).then_some(share),
             };

@@ -146,25 +146,8 @@ pub fn train<'a>(
         Start::Fresh(model) => (*model, Default::default(), Progress::default()),
         Start::Resume(device) => newest(run.folder, &device.autodiff())?,
     };
-    let seq = settings
-        .train
-        .seq_len
-        .unwrap_or(model.architecture().max_seq_len());
     let max_seq_len = model.architecture().max_seq_len();
-    if seq > max_seq_len {
-        return Err(TrainError::WindowTooLong {
-            seq_len: seq,
-            max_seq_len,
-        });
-    }
-    if run.validation.len() <= seq {
-        let tokens = run.validation.len();
-        return Err(TrainError::TooLittleText {
-            part: "validation",
-            tokens,
-            needed: seq + 1,
-        });
-    }
+    let seq = settings.window(max_seq_len, run.training, run.validation)?;
     let TrainConfig {
         batch_size,
         seed,
@@ -208,6 +191,35 @@ impl Settings {
         self.optimizer.validate()?;
         self.schedule
             .validate(self.train.max_steps, self.optimizer.learning_rate)
+    }
+
+    /// Tokens in one window of a model with this context, of which both parts hold at least one.
+    ///
+    /// # Errors
+    /// [`TrainError::WindowTooLong`] or [`TrainError::TooLittleText`].
+    pub fn window(
+        &self,
+        max_seq_len: usize,
+        training: &TokenShard,
+        validation: &TokenShard,
+    ) -> Result<usize, TrainError> {
+        let seq_len = self.train.seq_len.unwrap_or(max_seq_len);
+        if seq_len > max_seq_len {
+            return Err(TrainError::WindowTooLong {
+                seq_len,
+                max_seq_len,
+            });
+        }
+        for (part, shard) in [("training", training), ("validation", validation)] {
+            if shard.len() <= seq_len {
+                return Err(TrainError::TooLittleText {
+                    part,
+                    tokens: shard.len(),
+                    needed: seq_len + 1,
+                });
+            }
+        }
+        Ok(seq_len)
     }
 }
 
@@ -274,7 +286,8 @@ impl Trainer<'_> {
     fn run(mut self) -> Result<Outcome, TrainError> {
         let train = &self.settings.train;
         let due = |every: u64, step: u64| every > 0 && step.is_multiple_of(every);
-        let mut saved_at = None;
+        // The checkpoint that a resumed run begins with is not written again.
+        let mut saved_at = (self.progress.step > 0).then_some(self.progress.step);
         let reason = loop {
             if let Some(reason) = self.reached_limit() {
                 break reason;

@@ -336,8 +336,10 @@ impl Args {
                 )
             });
         }
+        let begin = tokenizer.bos().filter(|_| tokenizer.begins_with_bos());
         let ids = tokenizer
             .encode(&prompt.text)
+            .map(|ids| begin.into_iter().chain(ids).collect())
             .with_context(|| prompt.origin.clone());
         if self.prompt.is_some() {
             ids.map_err(as_usage)

@@ -126,13 +126,20 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
         }
     };
     config.model = model.architecture().into();
-    let name = run_folder::name(args.config.as_deref());
-    let folder = run_folder::create(args.output_dir.as_deref(), &name, overwrite)?;
+    // A run keeps its warm-up when it is made longer.
+    config.schedule.warmup_steps = Some(config.schedule.warmup(config.train.max_steps));
+    settings(&config).window(
+        model.architecture().max_seq_len(),
+        &prepared.train,
+        &prepared.validation,
+    )?;
     disk::check(
-        &folder,
+        args.output_dir.as_deref(),
         model.architecture().parameter_count(),
         config.train.keep,
     )?;
+    let name = run_folder::name(args.config.as_deref());
+    let folder = run_folder::create(args.output_dir.as_deref(), &name, overwrite)?;
     resume::remember(&folder, &config, &prepared, args.init_from.as_deref())?;
     start(
         &config,
@@ -195,11 +202,7 @@ fn start(
     } else {
         sample_prompt
     };
-    let settings = Settings {
-        train: config.train.clone(),
-        optimizer: config.optimizer.clone(),
-        schedule: config.schedule.clone(),
-    };
+    let settings = settings(config);
     let write_extras = |folder: &Path| {
         prepared
             .tokenizer
@@ -237,6 +240,15 @@ fn start(
     Summary::new(config, prepared, &outcome)
         .print(&narrator, printer)
         .context("cannot write the summary")
+}
+
+/// The tables that the trainer reads.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        train: config.train.clone(),
+        optimizer: config.optimizer.clone(),
+        schedule: config.schedule.clone(),
+    }
 }
 
 /// Ids of the tokenizer that generation needs.

@@ -1,16 +1,18 @@
 //! Going on with a run: its own configuration, its own data.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use llm_data::Prepared;
 use serde::{Deserialize, Serialize};
 
-use crate::cache_folder;
 use crate::commands::train::Args;
 use crate::config::{Config, Layers};
 use crate::failure::usage;
+use crate::output::{OutputFile, Overwrite};
+use crate::{cache_folder, run_folder};
 
 /// The run's resolved configuration.
 const CONFIG: &str = "config.toml";
@@ -87,7 +89,10 @@ pub(crate) fn remember(
     }
     let write = |name, text: String| {
         let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("{}: cannot write", path.display()))
+        let mut file = OutputFile::create(&path, Overwrite::Refuse)?;
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("{}: cannot write", path.display()))?;
+        file.finish()
     };
     prepared.tokenizer.save(folder)?;
     let init_from = init_from.map(std::path::absolute).transpose()?;
@@ -95,6 +100,7 @@ pub(crate) fn remember(
         ORIGIN,
         serde_json::to_string(&Origin::of(prepared, init_from))?,
     )?;
+    // Last: with it the folder is a run.
     write(CONFIG, config.to_toml()?)
 }
 
@@ -113,6 +119,7 @@ pub(crate) fn configuration(args: &Args, folder: &Path) -> anyhow::Result<Config
             folder.display()
         );
     }
+    run_folder::check_free(folder)?;
     let stored = Layers::new().file(&path)?.resolve()?;
     let changed = args
         .override_with_flags(Layers::new().file(&path)?)?

@@ -1,10 +1,15 @@
 //! Runs the program in temporary folders.
 
 mod config;
+mod crash;
 mod data;
 mod generate;
 mod models;
+mod resume;
+mod runs;
 mod tokenizer;
+mod train;
+mod train_input;
 
 use std::env;
 use std::io::{self, Write};

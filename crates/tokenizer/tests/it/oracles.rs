@@ -170,3 +170,18 @@ fn real_texts_are_encoded_as_by_the_library() {
         }
     }
 }
+
+#[test]
+fn models_that_want_a_beginning_are_recognised() {
+    let Some(data) = data_dir() else { return };
+    let begins = |file: &str| {
+        let tokenizer = Tokenizer::load(&data.join(file)).unwrap();
+        (tokenizer.begins_with_bos(), tokenizer.bos())
+    };
+    assert_eq!(
+        begins("models/stories260K/hf/tokenizer.json"),
+        (true, Some(1))
+    );
+    assert_eq!(begins("tokenizers/mistral/tokenizer.v1.json"), (true, Some(1)));
+    assert_eq!(begins("tokenizers/gpt2"), (false, Some(50256)));
+}

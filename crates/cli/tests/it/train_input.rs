@@ -1,0 +1,262 @@
+//! What `llm train` refuses, and that it then leaves nothing behind.
+
+use std::fs;
+
+use crate::Place;
+use crate::runs::{names, tiny};
+
+/// `llm train` must refuse with one line that contains every one of `parts`, and make no run.
+#[track_caller]
+fn check(place: &Place, more: &[&str], code: i32, parts: &[&str]) {
+    let before = names(place.path());
+    place.refused(&tiny("new-run", more), code, parts);
+    let mut after = names(place.path());
+    after.retain(|name| name != "cache");
+    assert_eq!(
+        after,
+        before
+            .into_iter()
+            .filter(|name| name != "cache")
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn bad_data_is_refused_with_its_name() {
+    let place = Place::with_text();
+    let mut gzip = {
+        use std::io::Write;
+        let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        file.write_all(&place.bytes("text.txt")).unwrap();
+        file.finish().unwrap()
+    };
+    gzip.truncate(gzip.len() / 2);
+    place
+        .write("empty.txt", "")
+        .write("binary.txt", b"ab\n\x00\xff\xfe")
+        .write("cut.txt.gz", gzip)
+        .write("no.txt.gz", "plain text")
+        .write("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": \n")
+        .write("key.jsonl", "{\"text\": \"a\"}\n{\"body\": \"b\"}\n")
+        .write("type.jsonl", "{\"text\": 5}\n")
+        .write("short.txt", "only a few words")
+        .write("picture.png", b"\x89PNG");
+    for folder in ["hollow", "pictures"] {
+        fs::create_dir(place.path().join(folder)).unwrap();
+    }
+    place.write("pictures/a.png", b"\x89PNG");
+    for (data, parts) in [
+        ("none.txt", &["no such file"][..]),
+        ("empty.txt", &["no text"]),
+        ("binary.txt", &["binary.txt:2", "UTF-8"]),
+        ("cut.txt.gz", &["gzip"]),
+        ("no.txt.gz", &["gzip"]),
+        ("bad.jsonl", &["bad.jsonl:2", "JSON"]),
+        ("key.jsonl", &["key.jsonl:2", "`text`", "body"]),
+        ("type.jsonl", &["type.jsonl:1", "`text`"]),
+        ("hollow", &["folder"]),
+        ("pictures", &["folder"]),
+        ("picture.png", &[".jsonl"]),
+    ] {
+        let parts = [&[data], parts].concat();
+        check(&place, &["--data", data], 1, &parts);
+        // Also as the second of two.
+        check(&place, &["--data", "text.txt", data], 1, &parts);
+        let validation = format!("data.validation_sources=[\"{data}\"]");
+        check(&place, &["--set", &validation], 1, &parts);
+    }
+    check(
+        &place,
+        &["--data", "short.txt"],
+        1,
+        &["training", "tokens", "17", "train.seq_len"],
+    );
+    check(
+        &place,
+        &["--set", "data.validation_sources=[\"short.txt\"]"],
+        1,
+        &["validation", "16", "17"],
+    );
+}
+
+#[test]
+fn bad_settings_are_refused_with_their_name() {
+    let place = Place::with_text();
+    place
+        .write("no.toml", "[train\n")
+        .write("key.toml", "[train]\nmax_step = 5\n")
+        .write("type.toml", "[train]\nmax_steps = \"many\"\n");
+    for (config, parts) in [
+        ("none.toml", &[][..]),
+        ("no.toml", &["no.toml:1"]),
+        ("key.toml", &["key.toml:2", "train.max_steps"]),
+        ("type.toml", &["type.toml:2", "train.max_steps", "many"]),
+    ] {
+        let parts = [&[config], parts].concat();
+        check(&place, &["--config", config], 1, &parts);
+    }
+    for (set, parts) in [
+        ("model.family=gtp2", &["gtp2", "gpt2", "llama"][..]),
+        ("model.preset=gpt2-124", &["gpt2-124", "gpt2-124m"]),
+        ("train.batch_size=-1", &["train.batch_size", "-1"]),
+        ("train.keep=0", &["train.keep"]),
+        ("data.validation=1.5", &["data.validation", "1.5"]),
+        ("train.seq_len=17", &["train.seq_len", "17", "16"]),
+        ("model.n_heads=3", &["n_heads", "16", "3"]),
+    ] {
+        check(&place, &["--set", set], 2, parts);
+    }
+    let tokenizer = ["--set", "tokenizer.kind=file", "--set"];
+    let missing = [&tokenizer[..], &["tokenizer.path=none.json"]].concat();
+    check(&place, &missing, 1, &["none.json"]);
+    let unnamed = &tokenizer[..2];
+    check(&place, unnamed, 2, &["tokenizer.path"]);
+}
+
+#[test]
+fn bad_output_folders_are_refused_with_their_name() {
+    let place = Place::with_text();
+    place.write("file", "mine");
+    place.refused(&tiny("file", &[]), 1, &["file", "is a file"]);
+    place.refused(&tiny("file", &["--force"]), 1, &["file", "is a file"]);
+    place.refused(&tiny("no/where", &[]), 1, &["no/where", "no"]);
+    assert_eq!(place.read("file"), "mine");
+    assert!(!place.path().join("no").exists());
+}
+
+#[cfg(unix)]
+mod machine {
+    //! Faults of the machine around the run.
+
+    use std::fs::{self, Permissions};
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use crate::Place;
+    use crate::runs::{names, tiny};
+
+    fn skip(test: &str, reason: &str) {
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_refused() {
+        let place = Place::with_text();
+        for folder in ["locked", "cache"] {
+            fs::create_dir(place.path().join(folder)).unwrap();
+        }
+        let chmod = |name: &str, mode| {
+            fs::set_permissions(place.path().join(name), Permissions::from_mode(mode)).unwrap();
+        };
+        chmod("", 0o755);
+        chmod("cache", 0o777);
+        chmod("locked", 0o555);
+        let plain = place.command(&tiny("locked/run", &["--max-steps", "3"]));
+        // To the superuser every folder is open; then the program runs as nobody.
+        let is_open = fs::write(place.path().join("locked/probe"), "").is_ok();
+        let _ = fs::remove_file(place.path().join("locked/probe"));
+        let mut command = if is_open {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            command.arg(plain.get_program());
+            let works = {
+                let mut probe = Command::new("setpriv");
+                probe.args(command.get_args()).arg("--version");
+                probe.output().is_ok_and(|output| output.status.success())
+            };
+            if !works {
+                skip(
+                    "a_folder_that_cannot_be_written_is_refused",
+                    "the superuser could not start the program as nobody",
+                );
+                return;
+            }
+            command
+                .args(plain.get_args())
+                .current_dir(place.path())
+                .env("LLM_CACHE_DIR", place.path().join("cache"));
+            command
+        } else {
+            plain
+        };
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains("locked/run") && stderr.contains("cannot"), "{stderr}");
+        assert!(names(&place.path().join("locked")).is_empty());
+    }
+
+    /// A small disk of its own, in memory; gone when dropped.
+    struct Disk(PathBuf);
+
+    impl Disk {
+        fn mount(folder: PathBuf, options: &str) -> Option<Self> {
+            fs::create_dir_all(&folder).unwrap();
+            let disk = Self(folder);
+            disk.try_mount(options).then_some(disk)
+        }
+
+        fn try_mount(&self, options: &str) -> bool {
+            let mut command = Command::new("mount");
+            command.args(["-t", "tmpfs", "-o", options, "llm-test"]);
+            command
+                .arg(&self.0)
+                .output()
+                .is_ok_and(|output| output.status.success())
+        }
+    }
+
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0).output();
+        }
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_run_and_harms_no_checkpoint() {
+        let place = Place::with_text();
+        // The check before the first step asks for 200 kB; with the small files it takes more.
+        let Some(disk) = Disk::mount(place.path().join("disk"), "size=240k") else {
+            skip(
+                "a_full_disk_stops_the_run_and_harms_no_checkpoint",
+                "no disk could be mounted",
+            );
+            return;
+        };
+        let more = [
+            "--max-steps",
+            "10",
+            "--set",
+            "train.checkpoint_every=1",
+            "--set",
+            "train.keep=2",
+        ];
+        let ended = place.run(&tiny("disk/run", &more));
+        let last = ended.stderr.lines().last().unwrap();
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        assert!(
+            last.contains("disk/run/") && last.contains("No space left"),
+            "{last}"
+        );
+        assert!(!ended.stderr.contains("panicked"));
+        let checkpoints = names(&place.path().join("disk/run/checkpoints"));
+        assert!(
+            !checkpoints.iter().any(|name| name.starts_with(".partial")),
+            "{checkpoints:?}"
+        );
+        assert!(!place.steps("disk/run").is_empty());
+
+        // Too small from the beginning: found before anything is made.
+        let big = tiny("disk/big", &["--set", "model.d_model=64"]);
+        place.refused(&big, 1, &["disk/big", "free", "train.keep"]);
+        assert_eq!(names(&disk.0), ["run"]);
+
+        assert!(disk.try_mount("remount,size=4m"));
+        place.ok(&["train", "--resume", "disk/run"]);
+        place.train("whole", &more);
+        place.assert_same_runs("whole", "disk/run");
+    }
+}

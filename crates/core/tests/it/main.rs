@@ -1,0 +1,3 @@
+//! The crate through its public interface, against the reference framework.
+
+mod golden;

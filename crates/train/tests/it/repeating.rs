@@ -1,0 +1,101 @@
+//! The same run again, in one go or in several.
+
+use burn::prelude::Device;
+use llm_models::Family;
+use llm_train::{OptimizerKind, Settings, Start, StopReason};
+
+use crate::runs::{model, run, settings, weights};
+
+const STEPS: u64 = 12;
+
+/// Everything that could depend on more than the index of a step.
+fn busy(optimizer: OptimizerKind) -> Settings {
+    let mut settings = settings(STEPS);
+    settings.train.grad_accumulation = 2;
+    settings.train.eval_every = 3;
+    settings.train.checkpoint_every = 4;
+    settings.train.sample_every = 5;
+    settings.train.sample_tokens = 3;
+    settings.optimizer.kind = optimizer;
+    settings
+}
+
+#[test]
+fn the_same_settings_give_the_same_weights() {
+    for family in Family::ALL {
+        let [a, b] = [(); 2].map(|()| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let start = Start::Fresh(Box::new(model(family, 0.1)));
+            let settings = busy(OptimizerKind::Adamw);
+            let done = run(folder.path(), start, &settings, None).expect("trained");
+            (weights(&done), done.losses)
+        });
+        assert!(a == b, "{family:?}: {:?} against {:?}", a.1, b.1);
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let [a, b] = [42, 43].map(|seed| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = Start::Fresh(Box::new(model(Family::Llama, 0.1)));
+        let mut settings = busy(OptimizerKind::Adamw);
+        settings.train.seed = seed;
+        weights(&run(folder.path(), start, &settings, None).expect("trained"))
+    });
+    assert!(a != b);
+}
+
+/// Compares a run in one go with one that is interrupted after each number of steps in `stops`, counted from the stop before.
+#[track_caller]
+fn check_resume(family: Family, optimizer: OptimizerKind, stops: &[u64]) {
+    let settings = busy(optimizer);
+    let fresh = || Start::Fresh(Box::new(model(family, 0.1)));
+    let whole_folder = tempfile::tempdir().expect("a folder");
+    let whole = run(whole_folder.path(), fresh(), &settings, None).expect("trained");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut losses = Vec::new();
+    let mut start = fresh();
+    for &stop in stops {
+        let part = run(folder.path(), start, &settings, Some(stop)).expect("trained");
+        assert_eq!(part.outcome.reason, StopReason::Interrupted);
+        assert!(part.outcome.model.is_none() && part.outcome.evaluation.is_none());
+        losses.extend(part.losses);
+        assert_eq!(part.outcome.steps, losses.len() as u64);
+        start = Start::Resume(Device::flex());
+    }
+    let rest = run(folder.path(), start, &settings, None).expect("trained");
+    losses.extend(&rest.losses);
+    let what = format!("{family:?}, {optimizer:?}, stopped after {stops:?}");
+    assert_eq!(losses, whole.losses, "{what}");
+    assert_eq!(rest.outcome.evaluation, whole.outcome.evaluation, "{what}");
+    assert_eq!(rest.outcome.tokens, whole.outcome.tokens, "{what}");
+    assert!(weights(&rest) == weights(&whole), "{what}: other weights");
+    for file in ["optimizer.safetensors", "trainer.json"] {
+        let [a, b] = [&folder, &whole_folder].map(|folder| {
+            let checkpoint = folder.path().join(format!("checkpoints/step-{STEPS}"));
+            std::fs::read(checkpoint.join(file)).expect(file)
+        });
+        assert!(a == b, "{what}: another {file}");
+    }
+}
+
+#[test]
+fn a_resumed_run_is_the_uninterrupted_one() {
+    for family in Family::ALL {
+        check_resume(family, OptimizerKind::Adamw, &[5]);
+    }
+}
+
+#[test]
+fn a_run_may_be_interrupted_anywhere_and_often() {
+    for stops in [&[1][..], &[4], &[11], &[12], &[1, 1, 1], &[3, 5, 3]] {
+        check_resume(Family::Llama, OptimizerKind::Adamw, stops);
+    }
+}
+
+#[test]
+fn a_resumed_run_with_muon_is_the_uninterrupted_one() {
+    check_resume(Family::Gpt2, OptimizerKind::Muon, &[5, 4]);
+}
