@@ -44,6 +44,13 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             .with_context(|| format!("cannot empty {}", work.display()))?;
     }
     std::fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    // The commands name settings as a person does who stands in the project's folder.
+    let configs = work.join("configs");
+    std::fs::create_dir(&configs)?;
+    for entry in std::fs::read_dir(workspace.root.join("configs"))? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), configs.join(entry.file_name()))?;
+    }
     for step in &steps {
         match step {
             Step::Run { line, command } => run_line(workspace, &work, *line, command)?,

@@ -1,6 +1,5 @@
 //! `llm`: make a language model of your own, from raw text to generation.
 
-mod allocator;
 mod args;
 mod cache_folder;
 mod commands;
@@ -26,7 +25,7 @@ use printer::{Printer, Verbosity};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    allocator::keep_large_buffers();
+    llm_core::memory::keep_large_buffers();
     let cli = match Cli::from_process() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),

@@ -40,6 +40,7 @@ mod metrics;
 mod objective;
 mod optimizer;
 mod schedule;
+mod steps;
 mod trainer;
 
 pub use checkpoint::{WriteExtras, has_checkpoint};
@@ -48,4 +49,5 @@ pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};
 pub use metrics::{Record, Split};
 pub use schedule::Schedule;
+pub use steps::{StepResult, TrainingSteps};
 pub use trainer::{Event, Outcome, Run, Settings, Start, StopReason, train};

@@ -7,23 +7,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::prelude::*;
-use llm_core::layers::DropoutKey;
 use llm_core::memory::resident_bytes;
 use llm_data::TokenShard;
 use llm_models::LanguageModel;
 use llm_models::checkpoint::SpecialIds;
 use llm_models::generate::{Caching, Decision, GenerateConfig, Special, generate};
 
-use crate::batch::TrainingBatches;
 use crate::checkpoint::{Checkpoints, Progress, WriteExtras, newest};
 use crate::config::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use crate::gradients::{clip_factor, first_not_finite, global_norm};
+use crate::gradients::first_not_finite;
 use crate::metrics::{MetricsFile, Record, Split};
-use crate::objective::token_losses;
-use crate::optimizer::{Optimizer, Update};
-use crate::schedule::Schedule;
+use crate::steps::{StepResult, TrainingSteps};
 use crate::{Evaluation, TrainError, evaluate};
 
 /// The tables of a configuration that the trainer reads.
@@ -148,31 +143,10 @@ pub fn train<'a>(
     };
     let max_seq_len = model.architecture().max_seq_len();
     let seq = settings.window(max_seq_len, run.training, run.validation)?;
-    let TrainConfig {
-        batch_size,
-        seed,
-        max_steps,
-        ..
-    } = settings.train;
-    let batches = TrainingBatches::new(
-        run.training,
-        seq,
-        batch_size,
-        seed,
-        &model.device().autodiff(),
-    )?;
     let trainer = Trainer {
         settings,
-        seq,
-        schedule: Schedule::new(
-            &settings.schedule,
-            max_steps,
-            settings.optimizer.learning_rate,
-        ),
-        optimizer: Optimizer::new(settings.optimizer.clone(), states),
         metrics: MetricsFile::open(run.folder, progress.step)?,
-        model: Some(model),
-        batches,
+        steps: TrainingSteps::going_on(model, settings, run.training, seq, states)?,
         checkpoints,
         progress,
         clock: Clock::start(),
@@ -262,24 +236,12 @@ impl Clock {
 
 struct Trainer<'a> {
     settings: &'a Settings,
-    seq: usize,
-    schedule: Schedule,
-    optimizer: Optimizer,
+    steps: TrainingSteps<'a>,
     metrics: MetricsFile,
-    /// Absent only while the optimizer has it.
-    model: Option<LanguageModel>,
-    batches: TrainingBatches<'a>,
     checkpoints: Checkpoints<'a>,
     progress: Progress,
     clock: Clock,
     run: Run<'a>,
-}
-
-/// What one step measured.
-struct StepResult {
-    loss: f64,
-    grad_norm: f64,
-    learning_rate: f64,
 }
 
 impl Trainer<'_> {
@@ -293,7 +255,8 @@ impl Trainer<'_> {
                 break reason;
             }
             let began = Instant::now();
-            let result = self.step()?;
+            let result = self.steps.step(self.progress.step)?;
+            self.progress.step += 1;
             self.clock.in_steps += began.elapsed();
             self.clock.steps += 1;
             let step = self.progress.step;
@@ -336,7 +299,7 @@ impl Trainer<'_> {
     }
 
     fn model(&self) -> &LanguageModel {
-        self.model.as_ref().expect("put back after every step")
+        self.steps.model()
     }
 
     fn reached_limit(&self) -> Option<StopReason> {
@@ -370,69 +333,12 @@ impl Trainer<'_> {
             .map(|(_, reason)| reason)
     }
 
-    /// Tokens of one optimizer step.
-    fn tokens_per_step(&self) -> u64 {
-        let train = &self.settings.train;
-        (train.batch_size * self.seq * train.grad_accumulation) as u64
-    }
-
     fn tokens(&self) -> u64 {
-        self.progress.step * self.tokens_per_step()
+        self.progress.step * self.steps.tokens_per_step()
     }
 
     fn epochs(&self) -> f64 {
-        self.batches
-            .epochs(self.progress.step * self.settings.train.grad_accumulation as u64)
-    }
-
-    /// One optimizer step over `grad_accumulation` micro-batches.
-    ///
-    /// The loss of every micro-batch is divided by the tokens of the whole step, so that the sum of their gradients is that of one large
-    /// batch.
-    fn step(&mut self) -> Result<StepResult, TrainError> {
-        let train = &self.settings.train;
-        let step = self.progress.step;
-        let n_tokens = self.tokens_per_step() as f64;
-        let mut accumulator = GradientsAccumulator::new();
-        let mut loss = 0.0;
-        for micro_batch in 0..train.grad_accumulation as u64 {
-            let batch = self
-                .batches
-                .get(step * train.grad_accumulation as u64 + micro_batch);
-            let dropout = DropoutKey::new(train.seed, step, micro_batch);
-            let mean = token_losses(self.model(), batch, Some(dropout))
-                .sum()
-                .div_scalar(n_tokens);
-            loss += f64::from(mean.clone().into_scalar::<f32>());
-            let gradients = GradientsParams::from_grads(mean.backward(), self.model());
-            accumulator.accumulate(self.model(), gradients);
-        }
-        let gradients = accumulator.grads();
-        let not_finite = |what: String| TrainError::NotFinite {
-            step: step + 1,
-            what,
-        };
-        if !loss.is_finite() {
-            let weight = first_not_finite(self.model()).map(|path| format!("the weight {path}"));
-            return Err(not_finite(weight.unwrap_or_else(|| "the loss".into())));
-        }
-        let grad_norm = global_norm(self.model(), &gradients)
-            .map_err(|path| not_finite(format!("the gradient of {path}")))?;
-        let factor = self.schedule.factor(step);
-        let update = Update {
-            step: step + 1,
-            factor,
-            gradient_scale: clip_factor(grad_norm, self.settings.optimizer.clip),
-        };
-        // The model is taken out, so that the optimizer is the only owner of the weights and writes in place.
-        let model = self.model.take().expect("put back after every step");
-        self.model = Some(self.optimizer.step(model, gradients, update));
-        self.progress.step += 1;
-        Ok(StepResult {
-            loss,
-            grad_norm,
-            learning_rate: factor * self.settings.optimizer.learning_rate,
-        })
+        self.steps.epochs(self.progress.step)
     }
 
     fn record(&self, split: Split, loss: f64) -> Record {
@@ -452,7 +358,7 @@ impl Trainer<'_> {
     }
 
     fn report(&mut self, result: &StepResult) -> Result<(), TrainError> {
-        let tokens = (self.clock.steps * self.tokens_per_step()) as f64;
+        let tokens = (self.clock.steps * self.steps.tokens_per_step()) as f64;
         let record = Record {
             learning_rate: Some(result.learning_rate),
             grad_norm: Some(result.grad_norm),
@@ -468,7 +374,12 @@ impl Trainer<'_> {
     }
 
     fn evaluate(&mut self, max_windows: Option<usize>) -> Result<Evaluation, TrainError> {
-        let evaluation = evaluate(self.model(), self.run.validation, self.seq, max_windows)?;
+        let evaluation = evaluate(
+            self.model(),
+            self.run.validation,
+            self.steps.seq(),
+            max_windows,
+        )?;
         if !evaluation.loss.is_finite() {
             let what = first_not_finite(self.model())
                 .map_or("the validation loss".into(), |p| format!("the weight {p}"));
@@ -528,8 +439,16 @@ impl Trainer<'_> {
         Ok(())
     }
 
+    /// # Errors
+    /// Weights that are not finite reach no checkpoint: the one before must stay the newest.
     fn checkpoint(&mut self) -> Result<(), TrainError> {
-        let (model, states) = (self.model().valid(), self.optimizer.states());
+        if let Some(path) = first_not_finite(self.model()) {
+            return Err(TrainError::NotFinite {
+                step: self.progress.step,
+                what: format!("the weight {path}"),
+            });
+        }
+        let (model, states) = (self.model().valid(), self.steps.states());
         let folder =
             self.checkpoints
                 .save_step(&model, states, &self.progress, self.settings.train.keep)?;

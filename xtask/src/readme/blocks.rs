@@ -9,8 +9,8 @@
 
 use anyhow::{Context, Result, bail};
 
-/// What shortens a training run of a `sh long` block.
-const DRY_RUN: &str = " --set train.max_steps=2";
+/// What shortens a training run of a `sh long` block; a warm-up longer than the run would be refused.
+const DRY_RUN: &str = " --set train.max_steps=2 --set schedule.warmup_steps=";
 
 /// One command of README.md, with the line it begins on.
 #[derive(Debug, PartialEq, Eq)]
@@ -215,10 +215,10 @@ mod tests {
         check(
             text,
             &[
-                "2 run llm train --config a.toml --set train.max_steps=2",
+                "2 run llm train --config a.toml --set train.max_steps=2 --set schedule.warmup_steps=",
                 "3 run llm generate x",
-                "4 run llm train 'a | b' --set train.max_steps=2 | tail -1 # why",
-                "5 run A=1 llm train --set train.max_steps=2 2>log",
+                "4 run llm train 'a | b' --set train.max_steps=2 --set schedule.warmup_steps= | tail -1 # why",
+                "5 run A=1 llm train --set train.max_steps=2 --set schedule.warmup_steps= 2>log",
                 "6 run llm tokenizer train x",
             ],
         );

@@ -7,7 +7,7 @@ use anyhow::Context;
 use llm_data::Prepared;
 use llm_models::Architecture;
 use llm_tokenizer::{TokenizerConfig, TokenizerKind};
-use llm_train::{Run, Settings, Start, has_checkpoint};
+use llm_train::{Run, Settings, Start, TrainError, has_checkpoint};
 
 use crate::args::DeviceArgs;
 use crate::config::{Config, DEFAULT_TOML, Layers};
@@ -115,8 +115,9 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
             )
         }
         None => {
-            // Sizes that make no model are found before any text is read.
-            Architecture::resolve(&config.model, 1)?;
+            // Sizes that make no model, or not with these windows, are found before any text is read.
+            let sizes = Architecture::resolve(&config.model, 1)?;
+            check_window(args, &config, sizes.max_seq_len())?;
             let prepared =
                 llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
             let architecture =
@@ -148,6 +149,24 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
         Start::Fresh(Box::new(model)),
         printer,
     )
+}
+
+/// Refuses windows that are longer than the context; the arguments are to blame where they set one of the two.
+fn check_window(args: &Args, config: &Config, max_seq_len: usize) -> anyhow::Result<()> {
+    let Some(seq_len) = config.train.seq_len.filter(|&len| len > max_seq_len) else {
+        return Ok(());
+    };
+    let error = TrainError::WindowTooLong {
+        seq_len,
+        max_seq_len,
+    };
+    let keys = ["train.seq_len=", "model.max_seq_len=", "model.preset="];
+    let is_to_blame = |set: &&String| keys.iter().any(|key| set.starts_with(key));
+    Err(match (args.set.iter().rfind(is_to_blame), &args.config) {
+        (Some(set), _) => usage(format_args!("--set {set}: {error}")),
+        (None, Some(path)) => anyhow::Error::new(error).context(path.display().to_string()),
+        (None, None) => error.into(),
+    })
 }
 
 /// With `--init-from` the sizes are not the configuration's to set.

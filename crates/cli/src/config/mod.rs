@@ -152,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_architecture_is_the_default() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ARCHITECTURE.md");
+        let text = fs::read_to_string(path).unwrap();
+        let (_, example) = text.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        assert_eq!(example, DEFAULT_TOML);
+    }
+
+    #[test]
     fn every_file_in_configs_is_a_configuration() {
         let mut files = 0;
         for entry in fs::read_dir(configs()).unwrap() {

@@ -25,13 +25,15 @@ pub(crate) fn text(config: &Config, prepared: &Prepared, validation_loss: Option
     );
     // Paths of the machine that trained it are nobody else's business.
     let mut public = config.clone();
-    let file_names = |paths: &mut Vec<std::path::PathBuf>| {
-        for path in paths {
-            *path = path.file_name().map(Into::into).unwrap_or_default();
-        }
-    };
-    file_names(&mut public.data.sources);
-    file_names(&mut public.data.validation_sources);
+    let data = &mut public.data;
+    for path in data
+        .sources
+        .iter_mut()
+        .chain(&mut data.validation_sources)
+        .chain(&mut public.tokenizer.path)
+    {
+        *path = path.file_name().map(Into::into).unwrap_or_default();
+    }
     let settings = public.to_toml().unwrap_or_default();
     format!(
         "---\nlibrary_name: transformers\npipeline_tag: text-generation\n---\n\n# A language model of family {}\n\n\

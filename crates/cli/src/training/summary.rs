@@ -1,6 +1,6 @@
 //! What is said when a run has ended: how good the model is, where it is, and what to do with it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use burn::prelude::Device;
 use llm_data::{Prepared, SEPARATOR, check};
@@ -77,7 +77,7 @@ impl<'a> Summary<'a> {
     }
 
     /// Says how many of the sentences that the model writes are sentences of the grammar.
-    fn check_stories(&self, model: &PathBuf, printer: Printer) -> anyhow::Result<()> {
+    fn check_stories(&self, model: &Path, printer: Printer) -> anyhow::Result<()> {
         let tokenizer = &self.prepared.tokenizer;
         let special = Special {
             bos: tokenizer.bos(),

@@ -61,7 +61,10 @@ fn check_checkpoints(run: &Path) {
                 fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             if file.ends_with(".safetensors") {
                 let tensors = SafeTensors::deserialize(&bytes);
-                assert!(tensors.is_ok_and(|tensors| !tensors.is_empty()), "{name}/{file}");
+                assert!(
+                    tensors.is_ok_and(|tensors| !tensors.is_empty()),
+                    "{name}/{file}"
+                );
             } else if file.ends_with(".json") {
                 let value = json(&String::from_utf8(bytes).unwrap());
                 if file == "trainer.json" {
@@ -85,8 +88,8 @@ fn has_leftover(run: &Path) -> bool {
 fn a_kill_at_any_instant_leaves_a_run_that_goes_on() {
     let kills: u64 = env::var("LLM_CRASH_KILLS").map_or(6, |kills| kills.parse().unwrap());
     let place = Place::with_text();
-    // A life makes 6 checkpoints or so; the rest is room for a machine that is slow to kill.
-    let steps = (20 * kills + 40).to_string();
+    // A life makes 4 checkpoints or so; the rest is room for a machine that is slow to kill.
+    let steps = (10 * kills + 40).to_string();
     let more = [
         "--max-steps",
         &steps,
@@ -144,7 +147,10 @@ fn a_kill_at_any_instant_leaves_a_run_that_goes_on() {
         check_checkpoints(&run);
         assert!(newest() >= from, "{log}");
     }
-    let _ = writeln!(log, "{inside} of {killed} kills inside the writing of a checkpoint");
+    let _ = writeln!(
+        log,
+        "{inside} of {killed} kills inside the writing of a checkpoint"
+    );
     let _ = std::io::stderr().write_all(log.as_bytes());
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash-instants.log");
     fs::write(kept, &log).unwrap();

@@ -123,7 +123,8 @@ impl Place {
         for part in ["model", "checkpoints"] {
             let [one, other] = [&one, &other].map(|run| tree(&run.join(part)));
             assert!(!one.is_empty(), "{part}");
-            let names = |tree: &BTreeMap<PathBuf, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
+            let names =
+                |tree: &BTreeMap<PathBuf, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
             assert_eq!(names(&one), names(&other));
             for (name, bytes) in &one {
                 assert!(other[name] == *bytes, "{part}/{} differs", name.display());

@@ -83,9 +83,10 @@ fn a_run_leaves_its_settings_records_checkpoints_and_a_model() {
         assert_eq!(record["tokens"], step(record) * 2 * 16);
     }
 
-    let written = place.ok(&["generate", "--model", "run/model", "--max-new-tokens", "5"]);
-    assert!(!written.is_empty());
-    place.ok(&["generate", "--model", "run", "--max-new-tokens", "5"]);
+    for model in ["run/model", "run", "run/checkpoints/step-10"] {
+        let arguments = ["generate", "--model", model, "--prompt", "The"];
+        assert!(place.ok(&arguments).starts_with("The"));
+    }
 }
 
 #[test]
@@ -178,7 +179,10 @@ fn the_saved_configuration_and_the_seed_reproduce_the_model() {
         "saved",
     ]);
     place.assert_same_runs("run", "saved");
-    assert_eq!(place.read("run/config.toml"), place.read("saved/config.toml"));
+    assert_eq!(
+        place.read("run/config.toml"),
+        place.read("saved/config.toml")
+    );
 
     place.train("seed", &[&more[..], &["--seed", "43"]].concat());
     assert_ne!(place.bytes(&weights("run")), place.bytes(&weights("seed")));
@@ -219,7 +223,7 @@ fn every_limit_stops_the_run_and_is_named() {
             steps.map_or(done < 1000, |steps| steps == done),
             "{more:?}: {done} steps"
         );
-        assert_eq!(place.steps("run"), [done as u64]);
+        assert_eq!(place.steps("run").last(), Some(&(done as u64)));
         assert!(place.path().join(weights("run")).exists());
     }
     let set = |set: &'static str| ["--set", set];
@@ -254,7 +258,7 @@ fn every_limit_stops_the_run_and_is_named() {
         "stopped by train.max_minutes",
         None,
     );
-    check(&["--max-steps", "3"][..0], "finished after 1000 steps", Some(1000));
+    check(&[], "finished after 1000 steps", Some(1000));
 }
 
 #[test]
@@ -341,14 +345,8 @@ fn without_arguments_it_learns_stories() {
     ]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stdout.contains("sentences of the grammar"));
-    let written = place.ok(&[
-        "generate",
-        "--model",
-        "runs/stories-001",
-        "--max-new-tokens",
-        "5",
-    ]);
-    assert!(!written.is_empty());
+    let written = place.ok(&["generate", "--model", "runs/stories-001", "--prompt", "One"]);
+    assert!(written.starts_with("One"));
 }
 
 #[test]
@@ -367,7 +365,11 @@ fn a_short_run_needs_no_word_about_the_warm_up() {
         "long",
         &["--max-steps", "20", "--set", "schedule.warmup_steps=21"],
     );
-    place.refused(&long, 2, &["schedule.warmup_steps", "21", "train.max_steps"]);
+    place.refused(
+        &long,
+        2,
+        &["schedule.warmup_steps", "21", "train.max_steps"],
+    );
 }
 
 #[test]
@@ -389,16 +391,15 @@ fn jsonl_and_gzip_are_read() {
         .write("text.jsonl", &objects)
         .write("text.jsonl.gz", gzip(&objects));
     for file in ["text.txt", "text.txt.gz", "text.jsonl", "text.jsonl.gz"] {
-        place.train(file, &["--max-steps", "3", "--data", file]);
+        let run = format!("run-{file}");
+        place.train(&run, &["--max-steps", "3", "--data", file]);
     }
-    assert_eq!(
-        place.bytes(&weights("text.txt")),
-        place.bytes(&weights("text.txt.gz"))
-    );
-    assert_eq!(
-        place.bytes(&weights("text.jsonl")),
-        place.bytes(&weights("text.jsonl.gz"))
-    );
+    for file in ["text.txt", "text.jsonl"] {
+        assert_eq!(
+            place.bytes(&weights(&format!("run-{file}"))),
+            place.bytes(&weights(&format!("run-{file}.gz")))
+        );
+    }
 }
 
 #[test]
@@ -411,25 +412,27 @@ fn a_number_that_is_not_finite_stops_the_run_and_names_the_tensor() {
         &set("optimizer.clip=0"),
     ]
     .concat();
-    for (rate, tensor) in [
-        ("optimizer.learning_rate=1e30", "the loss is not finite"),
+    let weight = "the weight stack.token_embedding.weight";
+    for (run, rate, step, what, kept) in [
         (
-            "optimizer.learning_rate=1e300",
-            "the weight transformer.wte.weight is not finite",
+            "loss",
+            "optimizer.learning_rate=1e30",
+            2,
+            "the loss",
+            &[1][..],
         ),
+        // Such a model is not saved either.
+        ("weight", "optimizer.learning_rate=1e300", 1, weight, &[]),
     ] {
-        let run = tensor.split(' ').nth(1).unwrap();
         let ended = place.run(&tiny(run, &[&more[..], &set(rate)].concat()));
         assert_eq!(ended.code, 1, "{}", ended.stderr);
         let last = ended.stderr.lines().last().unwrap();
-        assert!(
-            last.starts_with(&format!("error: step 2: {tensor}")),
-            "{last}"
-        );
+        let says = format!("error: step {step}: {what} is not finite");
+        assert!(last.starts_with(&says), "{last}");
         assert_eq!(ended.stderr.matches("error").count(), 1);
         assert!(!ended.stderr.contains("panicked"));
         // The last good checkpoint is there, and going on from it comes to the same end.
-        assert_eq!(place.steps(run), [1]);
+        assert_eq!(place.steps(run), kept);
         let resumed = place.run(&["train", "--resume", run]);
         assert_eq!(
             (resumed.code, resumed.stderr.lines().last().unwrap()),
@@ -466,5 +469,6 @@ fn a_weight_that_is_not_finite_is_named() {
     ]);
     assert_eq!(ended.code, 1);
     let last = ended.stderr.lines().last().unwrap();
-    assert!(last.contains("step 1") && last.contains(name), "{last}");
+    let weight = "step 1: the weight stack.blocks.0.feed_forward.up.weight";
+    assert!(last.contains(weight), "{last}");
 }

@@ -185,7 +185,10 @@ mod machine {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        assert!(stderr.contains("locked/run") && stderr.contains("cannot"), "{stderr}");
+        assert!(
+            stderr.contains("locked/run") && stderr.contains("cannot"),
+            "{stderr}"
+        );
         assert!(names(&place.path().join("locked")).is_empty());
     }
 
@@ -219,7 +222,7 @@ mod machine {
     fn a_full_disk_stops_the_run_and_harms_no_checkpoint() {
         let place = Place::with_text();
         // The check before the first step asks for 200 kB; with the small files it takes more.
-        let Some(disk) = Disk::mount(place.path().join("disk"), "size=240k") else {
+        let Some(disk) = Disk::mount(place.path().join("disk"), "size=200k") else {
             skip(
                 "a_full_disk_stops_the_run_and_harms_no_checkpoint",
                 "no disk could be mounted",

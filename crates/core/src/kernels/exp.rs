@@ -8,6 +8,10 @@
 pub(super) fn exp(x: f32) -> f32 {
     // Adding and taking off 1.5 · 2²³ rounds to the nearest integer with plain additions.
     const ROUND: f32 = 12_582_912.0;
+    #[expect(
+        clippy::excessive_precision,
+        reason = "the exact value, whose low bits are zero"
+    )]
     const LN2_HIGH: f32 = 0.693_359_375;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let inside = if x > 88.0 { 88.0 } else { x };

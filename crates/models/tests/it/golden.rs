@@ -9,7 +9,9 @@ use llm_models::{Architecture, LanguageModel, checkpoint};
 use serde_json::Value;
 
 fn golden(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(relative)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(relative)
 }
 
 fn json(path: &Path) -> Value {
@@ -17,19 +19,32 @@ fn json(path: &Path) -> Value {
 }
 
 fn ids(value: &Value) -> Vec<u32> {
-    value.as_array().expect("ids").iter().map(|id| id.as_u64().expect("an id") as u32).collect()
+    value
+        .as_array()
+        .expect("ids")
+        .iter()
+        .map(|id| id.as_u64().expect("an id") as u32)
+        .collect()
 }
 
 /// Logits at every position of the rows, `[row][position × vocabulary]`.
 pub(crate) fn logits(model: &LanguageModel, rows: &[Vec<u32>]) -> Vec<Vec<f32>> {
     let seq = rows[0].len();
     let flat: Vec<i32> = rows.iter().flatten().map(|&id| id as i32).collect();
-    let input = Tensor::<2, Int>::from_data(TensorData::new(flat, [rows.len(), seq]), &model.device());
+    let input =
+        Tensor::<2, Int>::from_data(TensorData::new(flat, [rows.len(), seq]), &model.device());
     let hidden = model.hidden(input, &mut Pass::new(seq));
     let d_model = model.architecture().d_model();
     let logits = model.logits(hidden.reshape([rows.len() * seq, d_model]));
-    let values: Vec<f32> = logits.into_data().convert::<f32>().try_to_vec().expect("f32");
-    values.chunks(values.len() / rows.len()).map(<[f32]>::to_vec).collect()
+    let values: Vec<f32> = logits
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("f32");
+    values
+        .chunks(values.len() / rows.len())
+        .map(<[f32]>::to_vec)
+        .collect()
 }
 
 const TINY: [&str; 5] = ["openai-gpt", "gpt2", "llama", "llama-untied", "mistral"];
@@ -40,11 +55,23 @@ fn logits_and_loss_are_those_of_transformers() {
         let folder = golden("tiny").join(name);
         let model = checkpoint::load(&folder, &Device::flex()).expect(name);
         let expected = json(&folder.join("expected.json"));
-        let rows: Vec<Vec<u32>> = expected["ids"].as_array().expect("rows").iter().map(ids).collect();
+        let rows: Vec<Vec<u32>> = expected["ids"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(ids)
+            .collect();
         let ours = logits(&model, &rows);
         let mut worst = 0f64;
-        for (ours, theirs) in ours.iter().zip(expected["logits"].as_array().expect("rows")) {
-            let theirs = theirs.as_array().expect("positions").iter().flat_map(|p| p.as_array().expect("logits"));
+        for (ours, theirs) in ours
+            .iter()
+            .zip(expected["logits"].as_array().expect("rows"))
+        {
+            let theirs = theirs
+                .as_array()
+                .expect("positions")
+                .iter()
+                .flat_map(|p| p.as_array().expect("logits"));
             for (ours, theirs) in ours.iter().zip(theirs) {
                 worst = worst.max((f64::from(*ours) - theirs.as_f64().expect("a number")).abs());
             }
@@ -59,7 +86,10 @@ fn logits_and_loss_are_those_of_transformers() {
             }
         }
         let loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        assert!((loss - expected["loss"].as_f64().expect("a number")).abs() < 1e-4, "{name}: loss {loss}");
+        assert!(
+            (loss - expected["loss"].as_f64().expect("a number")).abs() < 1e-4,
+            "{name}: loss {loss}"
+        );
     }
 }
 
@@ -70,12 +100,21 @@ fn greedy_continuations_are_those_of_transformers() {
         let model = checkpoint::load(&folder, &Device::flex()).expect(name);
         let expected = &json(&folder.join("expected.json"))["greedy"];
         let new = ids(&expected["new"]);
-        let config =
-            GenerateConfig { strategy: Strategy::Greedy, max_new_tokens: new.len(), ..GenerateConfig::default() };
+        let config = GenerateConfig {
+            strategy: Strategy::Greedy,
+            max_new_tokens: new.len(),
+            ..GenerateConfig::default()
+        };
         for caching in [Caching::Cached, Caching::Uncached] {
             let prompts = [ids(&expected["prompt"])];
-            let ours =
-                generate(&model, &prompts, &config, &Special::default(), caching, &mut |_| Decision::Continue);
+            let ours = generate(
+                &model,
+                &prompts,
+                &config,
+                &Special::default(),
+                caching,
+                &mut |_| Decision::Continue,
+            );
             assert_eq!(ours.expect(name)[0].tokens, new, "{name}, {caching:?}");
         }
     }
@@ -95,13 +134,23 @@ fn parameter_counts_are_those_of_transformers() {
         std::fs::write(&path, config.to_string()).expect("written");
         let architecture = checkpoint::read_config(&path).expect("sizes");
         let expected = case["parameters"].as_u64().expect("a count");
-        assert_eq!(architecture.parameter_count() as u64, expected, "{}", case["name"]);
+        assert_eq!(
+            architecture.parameter_count() as u64,
+            expected,
+            "{}",
+            case["name"]
+        );
     }
 }
 
 #[test]
 fn presets_have_the_published_counts() {
-    let count = |name| llm_models::presets::Preset::find(name).expect(name).architecture().parameter_count();
+    let count = |name| {
+        llm_models::presets::Preset::find(name)
+            .expect(name)
+            .architecture()
+            .parameter_count()
+    };
     for (name, expected) in [
         ("gpt-117m", 116_534_784),
         ("gpt2-124m", 124_439_808),
@@ -130,14 +179,21 @@ fn a_model_ignores_the_future() {
         let mut other = row.clone();
         other[9] = 60;
         let [a, b] = [row, other].map(|row| logits(&model, &[row]).remove(0));
-        assert_eq!(a[..9 * vocab], b[..9 * vocab], "{name}: a position saw one after it");
+        assert_eq!(
+            a[..9 * vocab],
+            b[..9 * vocab],
+            "{name}: a position saw one after it"
+        );
         assert_ne!(a[9 * vocab..10 * vocab], b[9 * vocab..10 * vocab], "{name}");
     }
 }
 
 #[test]
 fn every_small_preset_computes() {
-    for preset in llm_models::presets::ALL.iter().filter(|p| p.name.ends_with("-tiny")) {
+    for preset in llm_models::presets::ALL
+        .iter()
+        .filter(|p| p.name.ends_with("-tiny"))
+    {
         let mut architecture = preset.architecture();
         match &mut architecture {
             Architecture::Gpt(c) => c.vocab_size = 20,

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::golden::logits;
 
 fn oracle() -> Option<(Value, llm_models::LanguageModel)> {
-    let text = std::fs::read(crate::data::path("oracles/stories260K_greedy.json")?).expect("oracle");
+    let text =
+        std::fs::read(crate::data::path("oracles/stories260K_greedy.json")?).expect("oracle");
     let folder = crate::data::path("models/stories260K/hf")?;
     let model = checkpoint::load(&folder, &Device::flex()).expect("the model loads");
     Some((serde_json::from_slice(&text).expect("json"), model))
@@ -16,37 +17,58 @@ fn oracle() -> Option<(Value, llm_models::LanguageModel)> {
 
 fn ids(oracle: &Value) -> Vec<u32> {
     let ids = oracle["ids_with_bos"].as_array().expect("ids");
-    ids.iter().map(|id| id.as_u64().expect("an id") as u32).collect()
+    ids.iter()
+        .map(|id| id.as_u64().expect("an id") as u32)
+        .collect()
 }
 
 #[test]
 fn greedy_generation_gives_the_published_tokens() {
-    let Some((oracle, model)) = oracle() else { return };
+    let Some((oracle, model)) = oracle() else {
+        return;
+    };
     let expected = ids(&oracle);
     let config = GenerateConfig {
         strategy: Strategy::Greedy,
         max_new_tokens: expected.len() - 1,
         ..GenerateConfig::default()
     };
-    let special = Special { bos: Some(1), ..Special::default() };
+    let special = Special {
+        bos: Some(1),
+        ..Special::default()
+    };
     for caching in [Caching::Cached, Caching::Uncached] {
-        let out = generate(&model, &[vec![]], &config, &special, caching, &mut |_| Decision::Continue);
-        assert_eq!(out.expect("generated")[0].tokens, expected[1..], "{caching:?}");
+        let out = generate(&model, &[vec![]], &config, &special, caching, &mut |_| {
+            Decision::Continue
+        });
+        assert_eq!(
+            out.expect("generated")[0].tokens,
+            expected[1..],
+            "{caching:?}"
+        );
     }
 }
 
 #[test]
 fn logits_are_the_published_ones() {
-    let Some((oracle, model)) = oracle() else { return };
+    let Some((oracle, model)) = oracle() else {
+        return;
+    };
     let row = ids(&oracle);
     let ours = logits(&model, &[row]).remove(0);
     let positions = oracle["logits"].as_object().expect("positions");
     assert!(!positions.is_empty());
     for (position, theirs) in positions {
         let start = position.parse::<usize>().expect("a position") * 512;
-        for (ours, theirs) in ours[start..start + 512].iter().zip(theirs.as_array().expect("logits")) {
+        for (ours, theirs) in ours[start..start + 512]
+            .iter()
+            .zip(theirs.as_array().expect("logits"))
+        {
             let theirs = theirs.as_f64().expect("a number");
-            assert!((f64::from(*ours) - theirs).abs() < 1e-4, "position {position}: {ours} against {theirs}");
+            assert!(
+                (f64::from(*ours) - theirs).abs() < 1e-4,
+                "position {position}: {ours} against {theirs}"
+            );
         }
     }
 }

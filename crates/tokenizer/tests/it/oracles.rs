@@ -182,6 +182,9 @@ fn models_that_want_a_beginning_are_recognised() {
         begins("models/stories260K/hf/tokenizer.json"),
         (true, Some(1))
     );
-    assert_eq!(begins("tokenizers/mistral/tokenizer.v1.json"), (true, Some(1)));
+    assert_eq!(
+        begins("tokenizers/mistral/tokenizer.v1.json"),
+        (true, Some(1))
+    );
     assert_eq!(begins("tokenizers/gpt2"), (false, Some(50256)));
 }

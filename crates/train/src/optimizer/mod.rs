@@ -21,6 +21,10 @@ const MUON_MOMENTUM: f64 = 0.95;
 
 /// What the rules remember of one parameter, as flat vectors.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each parameter, beside tensors of many times its size"
+)]
 pub(crate) enum State {
     /// First and second moment.
     AdamW([Tensor<1>; 2]),

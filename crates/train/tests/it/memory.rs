@@ -11,6 +11,9 @@ use llm_train::{Event, Run, Settings, Start, train};
 const ALONE: &str = "LLM_MEMORY_TEST_ALONE";
 
 /// Other tests of the same process would be counted too, so the test runs itself again in a process of its own.
+///
+/// The allocator takes about 1 % of these ten megabytes more until it settles, after some 13,000 steps. Keeping as little as 64 bytes of
+/// every step would add 6 %.
 #[test]
 fn memory_does_not_grow() {
     if std::env::var_os(ALONE).is_some() {
@@ -19,6 +22,8 @@ fn memory_does_not_grow() {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "memory::memory_does_not_grow", "--nocapture"])
         .env(ALONE, "1")
+        // Each thread has memory of its own, which it takes when it first works.
+        .env("RAYON_NUM_THREADS", "2")
         .output()
         .expect("started");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -45,7 +50,7 @@ fn train_for_long() {
     settings.train.max_steps = 10_000;
     settings.train.batch_size = 1;
     settings.train.eval_windows = 4;
-    settings.train.sample_every = 1000;
+    settings.train.sample_every = 500;
     settings.train.sample_tokens = 4;
     let folder = tempfile::tempdir().expect("a folder");
     let mut resident = Vec::new();
