@@ -41,7 +41,7 @@ pub(crate) enum Command {
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// Device: auto, cpu, ndarray, wgpu[:INDEX] or cuda[:INDEX]
+    /// Device: auto, cpu, ndarray, wgpu, wgpu:INDEX, cuda or cuda:INDEX
     #[arg(long, value_name = "NAME", default_value = "auto")]
     device: DeviceChoice,
 }

@@ -9,8 +9,8 @@ use walkdir::WalkDir;
 use super::Measurement;
 use crate::workspace::{Workspace, check};
 
-/// Package and benchmark target, in the order of running.
-const TARGETS: [(&str, &str); 2] = [("llm-train", "training"), ("llm-models", "decoding")];
+/// Benchmark targets, in the order of running.
+const TARGETS: [&str; 2] = ["training", "decoding"];
 
 /// Criterion's `benchmark.json`.
 #[derive(Deserialize)]
@@ -46,9 +46,10 @@ pub(super) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Vec<Mea
         std::fs::remove_dir_all(&home)
             .with_context(|| format!("cannot empty {}", home.display()))?;
     }
-    for (package, target) in TARGETS {
+    for target in TARGETS {
+        // The whole workspace: for one package alone Burn would have other features, and be built anew.
         let mut command =
-            workspace.cargo(&format!("bench -p {package} --bench {target} --locked --"));
+            workspace.cargo(&format!("bench --workspace --bench {target} --locked --"));
         command.args(filter).env("CRITERION_HOME", &home);
         // stdout is for the report.
         check(command.stdout(std::io::stderr()))?;

@@ -3,11 +3,11 @@
 //! Three layers, one file per operation:
 //! 1. [`Kernels`]: forward and backward on a backend's own tensors. The default bodies compose Burn operations and run on every backend
 //!    and float type; they are the oracle. Flex overrides them with passes over `&[f32]`.
-//! 2. [`Routed`]: what Burn's dispatch calls. Plain backends forward to [`Kernels`]; under autodiff each operation registers one
+//! 2. `Routed`: what Burn's dispatch calls. Plain backends forward to [`Kernels`]; under autodiff each operation registers one
 //!    gradient, written once for all backends.
 //! 3. The functions re-exported here, on `Tensor`.
 //!
-//! A new operation is a new file with `composed`, `flex` and `gradient` modules, two lines in [`Kernels`] and one in [`Routed`].
+//! A new operation is a new file with `composed`, `flex` and `gradient` modules, two lines in [`Kernels`] and one in `Routed`.
 
 mod activation;
 mod adamw;

@@ -34,7 +34,7 @@ pub struct AttentionConfig {
     pub out_std: f64,
 }
 
-/// The layer of the [module documentation](self).
+/// Multi-head, grouped-query or multi-query self-attention.
 #[derive(Module, Debug)]
 pub struct Attention {
     /// `[n_heads * d_head, d_model]`.

@@ -19,7 +19,7 @@ pub struct TokenEmbeddingConfig {
     pub std: f64,
 }
 
-/// The layer of the [module documentation](self).
+/// One vector for each token id.
 #[derive(Module, Debug)]
 pub struct TokenEmbedding {
     /// `[vocab_size, d_model]`.

@@ -22,7 +22,7 @@ pub struct ProjectionConfig {
     pub std: f64,
 }
 
-/// The layer of the [module documentation](self).
+/// `y = x · Wᵀ + b`.
 #[derive(Module, Debug)]
 pub struct Projection {
     /// `[d_out, d_in]`.

@@ -1,3 +1,5 @@
+//! Folders written and read back, and every damage named.
+
 use super::*;
 use crate::ModelConfig;
 use burn::module::{ModuleVisitor, Param};

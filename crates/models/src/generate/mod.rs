@@ -1,7 +1,7 @@
 //! Generation: token ids and their log-probabilities, for several sequences as one batch, with a cache or without.
 //!
 //! Speaks ids only: stop strings and printing belong to the caller, which answers every token with [`Decision`].
-//! Beam search will stand beside [`engine`] and share its [`Sequences`](engine) and the filters.
+//! Beam search will stand beside the engine, and share its sequences and the filters.
 
 mod config;
 mod engine;

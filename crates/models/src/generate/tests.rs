@@ -1,3 +1,5 @@
+//! Generation against itself without a cache, alone and in batches; filters against transformers.
+
 use burn::prelude::*;
 use serde::Deserialize;
 
