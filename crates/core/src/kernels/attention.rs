@@ -57,7 +57,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOpt
 
 pub(super) mod composed {
     use burn::backend::tensor::FloatTensor;
-    use burn::backend::{Backend, FloatDType, TensorMetadata};
+    use burn::backend::{Backend, FloatDType, TensorMetadata, get_device_settings};
     use burn::tensor::{Shape, TensorData};
 
     use super::AttentionOptions;
@@ -95,7 +95,10 @@ pub(super) mod composed {
                 (0..t).map(move |j| !visible.contains(&j))
             })
             .collect();
-        let hidden = B::bool_from_data(TensorData::new(hidden, [1, 1, 1, s, t]), &device);
+        // GPUs have no booleans of their own and take them only as the numbers that they keep them in.
+        let bool_dtype = get_device_settings::<B>(&device).bool_dtype;
+        let hidden = TensorData::new(hidden, [1, 1, 1, s, t]).convert_dtype(bool_dtype.into());
+        let hidden = B::bool_from_data(hidden, &device);
         let scores = B::float_mask_fill(
             scores,
             B::bool_expand(hidden, shape),

@@ -2,6 +2,8 @@
 //!
 //! Tolerance: both devices compute in f32 and add in another order, and a GPU's `exp`, `tanh` and `rsqrt` are exact to a few units in the
 //! last place only. The differences grow through the layers, so numbers are compared relative to the largest of their tensor, within 1e-3.
+//! Tensors below 1e-4 throughout are compared as if that were their largest: the bias of a key shifts all scores of a query alike, so its
+//! gradient is zero but for rounding.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +43,7 @@ fn assert_close(what: &str, ours: &[f32], theirs: &[f32]) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     let largest = theirs
         .iter()
-        .fold(0f32, |most, value| most.max(value.abs()));
+        .fold(1e-4f32, |most, value| most.max(value.abs()));
     for (ours, theirs) in ours.iter().zip(theirs) {
         let off = f64::from((ours - theirs).abs());
         // Written so that a NaN fails.
@@ -140,20 +142,23 @@ fn greedy_generation_on_the_gpu_is_that_on_the_cpu() {
         max_new_tokens: 20,
         ..GenerateConfig::default()
     };
+    // Of one length, and padded.
+    let batches = [
+        vec![row(0)[..7].to_vec()],
+        vec![row(0)[..7].to_vec(), row(5)[..4].to_vec()],
+    ];
     for name in TINY {
-        for caching in [Caching::Cached, Caching::Uncached] {
-            let [on_gpu, on_cpu] = [gpu(), Device::flex()].map(|device| {
-                let model = checkpoint::load(&folder(name), &device).expect(name);
-                let prompts = [row(0)[..7].to_vec(), row(5)[..4].to_vec()];
-                generate(
-                    &model,
-                    &prompts,
-                    &config,
-                    &Special::default(),
-                    caching,
-                    &mut |_| Decision::Continue,
-                )
-                .expect(name)
+        let [gpu, cpu] = [gpu(), Device::flex()]
+            .map(|device| checkpoint::load(&folder(name), &device).expect(name));
+        for (prompts, caching) in batches
+            .iter()
+            .flat_map(|prompts| [(prompts, Caching::Cached), (prompts, Caching::Uncached)])
+        {
+            let [on_gpu, on_cpu] = [&gpu, &cpu].map(|model| {
+                let special = Special::default();
+                let mut go_on = |_| Decision::Continue;
+                let out = generate(model, prompts, &config, &special, caching, &mut go_on);
+                out.expect(name)
             });
             assert_eq!(on_cpu[0].tokens.len(), 20, "{name}");
             for (on_gpu, on_cpu) in on_gpu.iter().zip(&on_cpu) {
