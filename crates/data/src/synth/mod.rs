@@ -203,7 +203,10 @@ mod tests {
         assert!(ratio <= 4.5, "zlib shrinks it {ratio:.2} times");
 
         let floor = summary.nats / summary.chars as f64;
-        assert!((0.15..0.9).contains(&floor), "{floor:.3} nats per character");
+        assert!(
+            (0.15..0.9).contains(&floor),
+            "{floor:.3} nats per character"
+        );
         let mean = summary.chars / summary.stories;
         assert!((300..=1000).contains(&mean), "{mean} characters per story");
 
