@@ -1,5 +1,7 @@
 //! The command line as a whole: global flags, the list of commands, and the spellings that are accepted.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
@@ -13,6 +15,9 @@ pub(crate) struct Cli {
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Threads that compute; at most 1024. Default: RAYON_NUM_THREADS, else one for each processor
+    #[arg(long, value_name = "N", global = true, value_parser = n_threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
     /// What to do
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -36,6 +41,14 @@ pub(crate) enum Command {
     Data(data::Command),
     /// List the model presets
     Models(models::Args),
+}
+
+/// A number of threads that a machine could have.
+fn n_threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(n @ 1..=1024) => Ok(NonZeroUsize::new(n).expect("at least 1")),
+        _ => Err("give a whole number from 1 to 1024".into()),
+    }
 }
 
 /// Where to compute.

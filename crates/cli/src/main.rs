@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    llm_core::threads::start(cli.threads).expect("nothing ran before");
     let verbosity = if cli.quiet {
         Verbosity::Quiet
     } else {

@@ -63,6 +63,14 @@ impl Progress {
         }
     }
 
+    /// Moves the end.
+    pub(crate) fn set_total(&mut self, total: u64) {
+        self.total = total;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+    }
+
     /// Shows where the run is.
     pub(crate) fn update(&mut self, reading: &Reading) {
         let elapsed = self.started.elapsed();

@@ -1,4 +1,4 @@
-//! The ground that language models stand on: device choice, seeds, fused kernels, layers, memory measurement.
+//! The ground that language models stand on: device choice, seeds, fused kernels, layers, memory measurement, threads.
 //!
 //! This crate knows no model, no text and no file format. A layer is always config → module → `init` → `forward`:
 //!
@@ -20,6 +20,7 @@ pub mod layers;
 pub mod memory;
 pub mod parameters;
 pub mod random;
+pub mod threads;
 
 #[cfg(test)]
 mod gradient_check;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use burn::prelude::*;
 use criterion::{Criterion, SamplingMode, Throughput};
 use llm_core::memory::keep_large_buffers;
+use llm_core::threads;
 use llm_models::LanguageModel;
 use llm_models::generate::{Caching, Decision, GenerateConfig, Special, Strategy, generate};
 use llm_models::presets::Preset;
@@ -62,6 +63,7 @@ fn decoding(criterion: &mut Criterion) {
 
 fn main() {
     keep_large_buffers();
+    threads::start(None).expect("nothing ran before");
     let mut criterion = Criterion::default().configure_from_args();
     decoding(&mut criterion);
     criterion.final_summary();

@@ -9,6 +9,7 @@ use burn::prelude::*;
 use criterion::{Criterion, SamplingMode, Throughput};
 use llm_core::memory::keep_large_buffers;
 use llm_core::random::{RandomKey, Stream};
+use llm_core::threads;
 use llm_data::TokenShard;
 use llm_models::{Architecture, Family, ModelConfig};
 use llm_train::{Settings, TrainingSteps};
@@ -96,6 +97,7 @@ fn training(criterion: &mut Criterion) {
 
 fn main() {
     keep_large_buffers();
+    threads::start(None).expect("nothing ran before");
     let mut criterion = Criterion::default().configure_from_args();
     training(&mut criterion);
     criterion.final_summary();

@@ -40,6 +40,17 @@ pub(crate) struct Progress {
     pub(crate) best: Option<(f64, u64)>,
     /// Evaluations in a row without a new best.
     pub(crate) evaluations_without_best: u32,
+    /// The end of the schedule where `train.max_minutes` comes before `train.max_steps`.
+    pub(crate) fitted: Option<Fitted>,
+}
+
+/// A run cut to its time limit. Kept, so that a resumed run follows the same schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fitted {
+    /// Steps that fit.
+    pub(crate) steps: u64,
+    /// `train.max_steps`, which they stand for.
+    pub(crate) of: u64,
 }
 
 /// Writes the files beside the model that the trainer knows nothing of: tokenizer, model card.

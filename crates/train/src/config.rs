@@ -14,7 +14,8 @@ pub struct TrainConfig {
     pub max_tokens: Option<u64>,
     /// Stop after so many passes over the training tokens. Default: no limit.
     pub max_epochs: Option<f64>,
-    /// Stop after so many minutes of this process. Default: no limit.
+    /// Stop after so many minutes of this process. Where `max_steps` would take longer, the schedule is cut to the steps that fit, found
+    /// from the pace of the first twentieth. Default: no limit.
     pub max_minutes: Option<f64>,
     /// Windows in one micro-batch. Default: 12.
     pub batch_size: usize,

@@ -5,6 +5,7 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use llm_core::kernels::sum_of_squares;
 use llm_core::parameters::ParameterPath;
+use rayon::prelude::*;
 
 /// Euclidean norm of all gradients as one vector.
 ///
@@ -14,17 +15,25 @@ pub(crate) fn global_norm(
     module: &impl Module,
     gradients: &GradientsParams,
 ) -> Result<f64, String> {
-    let mut norm = GlobalNorm {
+    let mut collector = Collector {
         gradients,
         at: ParameterPath::default(),
-        squares: 0.0,
-        not_finite: None,
+        collected: Vec::new(),
     };
-    module.visit(&mut norm);
-    match norm.not_finite {
-        Some(path) => Err(path),
-        None => Ok(norm.squares.sqrt()),
+    module.visit(&mut collector);
+    let squares: Vec<(String, f64)> = collector
+        .collected
+        .into_par_iter()
+        .map(|(path, gradient)| (path, sum_of_squares(gradient)))
+        .collect();
+    let mut total = 0.0;
+    for (path, squares) in squares {
+        if !squares.is_finite() {
+            return Err(path);
+        }
+        total += squares;
     }
+    Ok(total.sqrt())
 }
 
 /// What the gradients are multiplied by so that their norm is at most `clip`; 0 clips nothing. As PyTorch's `clip_grad_norm_`.
@@ -36,14 +45,14 @@ pub(crate) fn clip_factor(norm: f64, clip: f64) -> f64 {
     }
 }
 
-struct GlobalNorm<'a> {
+/// Gathers the gradients, flat, with the paths of their parameters.
+struct Collector<'a> {
     gradients: &'a GradientsParams,
     at: ParameterPath,
-    squares: f64,
-    not_finite: Option<String>,
+    collected: Vec<(String, Tensor<1>)>,
 }
 
-impl ModuleVisitor for GlobalNorm<'_> {
+impl ModuleVisitor for Collector<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.at.enter(name, container_type);
     }
@@ -53,14 +62,11 @@ impl ModuleVisitor for GlobalNorm<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.get::<D>(parameter.id) else {
-            return;
-        };
-        let squares = sum_of_squares(gradient);
-        if !squares.is_finite() && self.not_finite.is_none() {
-            self.not_finite = Some(self.at.current());
+        if let Some(gradient) = self.gradients.get::<D>(parameter.id) {
+            let length = gradient.dims().iter().product::<usize>();
+            self.collected
+                .push((self.at.current(), gradient.reshape([length])));
         }
-        self.squares += squares;
     }
 }
 

@@ -10,7 +10,7 @@ pub struct Schedule {
     kind: ScheduleKind,
     warmup_steps: f64,
     max_steps: f64,
-    decay_start: f64,
+    decay_share: f64,
     /// Minimum as a share of the peak.
     least: f64,
 }
@@ -24,11 +24,17 @@ impl Schedule {
             kind: config.kind,
             warmup_steps,
             max_steps,
-            decay_start: max_steps * (1.0 - config.decay_share.unwrap_or(0.2)),
+            decay_share: config.decay_share.unwrap_or(0.2),
             least: config
                 .min_learning_rate
                 .map_or(0.1, |least| least / learning_rate),
         }
+    }
+
+    /// The same schedule with another end, not before that of its warm-up.
+    pub(crate) fn ending_at(self, max_steps: u64) -> Self {
+        let max_steps = max_steps as f64;
+        Self { max_steps, ..self }
     }
 
     /// The factor of the step with this index, from 0.
@@ -40,7 +46,7 @@ impl Schedule {
         let from = match self.kind {
             ScheduleKind::Constant => return 1.0,
             ScheduleKind::Cosine | ScheduleKind::Linear => self.warmup_steps,
-            ScheduleKind::Wsd => self.decay_start.max(self.warmup_steps),
+            ScheduleKind::Wsd => (self.max_steps * (1.0 - self.decay_share)).max(self.warmup_steps),
         };
         // At the end exactly the minimum, whatever stands before it.
         let done = if step >= self.max_steps {

@@ -78,6 +78,11 @@ impl<'a> TrainingSteps<'a> {
         self.model.as_ref().expect("put back after every step")
     }
 
+    /// Ends the schedule after so many steps instead of `train.max_steps`.
+    pub(crate) fn end_schedule_at(&mut self, max_steps: u64) {
+        self.schedule = self.schedule.clone().ending_at(max_steps);
+    }
+
     /// Tokens of one step.
     pub fn tokens_per_step(&self) -> u64 {
         let train = &self.settings.train;

@@ -14,7 +14,7 @@ use llm_models::LanguageModel;
 use llm_models::checkpoint::SpecialIds;
 use llm_models::generate::{Caching, Decision, GenerateConfig, Special, generate};
 
-use crate::checkpoint::{Checkpoints, Progress, WriteExtras, newest};
+use crate::checkpoint::{Checkpoints, Fitted, Progress, WriteExtras, newest};
 use crate::config::{OptimizerConfig, ScheduleConfig, TrainConfig};
 use crate::gradients::first_not_finite;
 use crate::metrics::{MetricsFile, Record, Split};
@@ -77,6 +77,11 @@ pub enum Event<'a> {
     Checkpoint {
         /// Its folder.
         folder: &'a Path,
+    },
+    /// The time limit comes before `train.max_steps` at the pace of this machine: the schedule ends after fewer steps.
+    Fitted {
+        /// Steps that fit.
+        steps: u64,
     },
     /// The model wrote something.
     Sample {
@@ -143,10 +148,12 @@ pub fn train<'a>(
     };
     let max_seq_len = model.architecture().max_seq_len();
     let seq = settings.window(max_seq_len, run.training, run.validation)?;
+    let mut steps = TrainingSteps::going_on(model, settings, run.training, seq, states)?;
+    steps.end_schedule_at(last_step(settings, &progress));
     let trainer = Trainer {
         settings,
         metrics: MetricsFile::open(run.folder, progress.step)?,
-        steps: TrainingSteps::going_on(model, settings, run.training, seq, states)?,
+        steps,
         checkpoints,
         progress,
         clock: Clock::start(),
@@ -197,6 +204,17 @@ impl Settings {
     }
 }
 
+/// The step after which a run ends: `train.max_steps`, or what was found to fit into `train.max_minutes` in its place.
+fn last_step(settings: &Settings, progress: &Progress) -> u64 {
+    let max_steps = settings.train.max_steps;
+    match progress.fitted {
+        Some(fitted) if fitted.of == max_steps && settings.train.max_minutes.is_some() => {
+            fitted.steps
+        }
+        _ => max_steps,
+    }
+}
+
 /// Holds the run folder for this process until dropped.
 fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(".lock");
@@ -213,9 +231,10 @@ fn lock(folder: &Path) -> Result<File, TrainError> {
     }
 }
 
-/// Time of the process, and of optimizer steps since the last record.
+/// Time and steps of the process, and of optimizer steps since the last record.
 struct Clock {
     began: Instant,
+    all_steps: u64,
     in_steps: Duration,
     steps: u64,
 }
@@ -224,6 +243,7 @@ impl Clock {
     fn start() -> Self {
         Self {
             began: Instant::now(),
+            all_steps: 0,
             in_steps: Duration::ZERO,
             steps: 0,
         }
@@ -259,9 +279,11 @@ impl Trainer<'_> {
             self.progress.step += 1;
             self.clock.in_steps += began.elapsed();
             self.clock.steps += 1;
+            self.clock.all_steps += 1;
             let step = self.progress.step;
             self.report(&result)?;
-            if due(train.eval_every, step) && step < train.max_steps {
+            self.fit_to_time_limit();
+            if due(train.eval_every, step) && step < last_step(self.settings, &self.progress) {
                 self.evaluate(Some(train.eval_windows))?;
             }
             if due(train.sample_every, step) {
@@ -307,7 +329,10 @@ impl Trainer<'_> {
         let step = self.progress.step;
         let minutes = self.clock.seconds() / 60.0;
         let limits = [
-            (step >= train.max_steps, StopReason::Steps),
+            (
+                step >= last_step(self.settings, &self.progress),
+                StopReason::Steps,
+            ),
             (
                 train.max_tokens.is_some_and(|most| self.tokens() >= most),
                 StopReason::Tokens,
@@ -331,6 +356,34 @@ impl Trainer<'_> {
             .into_iter()
             .find(|(reached, _)| *reached)
             .map(|(_, reason)| reason)
+    }
+
+    /// Once the pace is known, ends the schedule where `train.max_minutes` will: a learning rate that never came down costs more than
+    /// steps that were never taken.
+    fn fit_to_time_limit(&mut self) {
+        /// Share of the time limit after which the pace is taken as known.
+        const PROBE: f64 = 0.05;
+        /// Share of the time that is left for steps; the rest is for evaluations, samples and a slower pace.
+        const FOR_STEPS: f64 = 0.95;
+        let train = &self.settings.train;
+        let (Some(minutes), None) = (train.max_minutes, self.progress.fitted) else {
+            return;
+        };
+        let (limit, elapsed) = (60.0 * minutes, self.clock.seconds());
+        let step = self.progress.step;
+        let warmup = self.settings.schedule.warmup(train.max_steps);
+        if elapsed < PROBE * limit || step < warmup {
+            return;
+        }
+        let seconds_per_step = elapsed / self.clock.all_steps as f64;
+        let left = (FOR_STEPS * (limit - elapsed) / seconds_per_step).max(0.0) as u64;
+        let steps = (step + left).min(train.max_steps);
+        let of = train.max_steps;
+        self.progress.fitted = Some(Fitted { steps, of });
+        if steps < of {
+            self.steps.end_schedule_at(steps);
+            (self.run.on_event)(Event::Fitted { steps });
+        }
     }
 
     fn tokens(&self) -> u64 {

@@ -117,6 +117,15 @@ impl Narrator {
                     self.validation(record.loss)
                 ));
             }
+            Event::Fitted { steps } => {
+                if let Some(progress) = &mut *self.progress.borrow_mut() {
+                    progress.set_total(steps);
+                }
+                self.note(&format!(
+                    "pace       {steps} of {} steps fit into train.max_minutes: the schedule ends there",
+                    self.total
+                ));
+            }
             Event::Checkpoint { folder } => self.note(&format!("checkpoint {}", folder.display())),
             Event::Sample { step, tokens } => {
                 let text = self.tokenizer.decode(tokens).unwrap_or_default();

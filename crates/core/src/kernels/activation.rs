@@ -125,10 +125,12 @@ pub(super) mod flex {
     use super::{ActivationKind, TANH_CUBIC, TANH_SCALE};
     use crate::kernels::exp::{exp, sigmoid, tanh};
     use crate::kernels::flex::{contiguous, from_vec, values};
+    use crate::kernels::simd::vectorized;
 
     /// Elements that one thread takes at a time.
     const CHUNK: usize = 4096;
 
+    #[inline(always)]
     fn inner_tanh(x: f32) -> f32 {
         tanh(TANH_SCALE as f32 * (x + TANH_CUBIC as f32 * x * x * x))
     }
@@ -137,13 +139,34 @@ pub(super) mod flex {
         0.5 * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2))
     }
 
+    /// `y = f(x)`.
+    #[inline(always)]
+    fn map_values(y: &mut [f32], x: &[f32], f: &impl Fn(f32) -> f32) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = f(x);
+        }
+    }
+
+    /// `dx = grad · f'(x)`.
+    #[inline(always)]
+    fn chain(dx: &mut [f32], x: &[f32], grad: &[f32], derivative: &impl Fn(f32) -> f32) {
+        for ((dx, &x), g) in dx.iter_mut().zip(x).zip(grad) {
+            *dx = g * derivative(x);
+        }
+    }
+
     fn map(x: FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let x = contiguous(x);
         let mut y = vec![0.0; shape.num_elements()];
         y.par_chunks_mut(CHUNK)
             .zip(values(&x).par_chunks(CHUNK))
-            .for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)));
+            .for_each(|(y, x)| {
+                vectorized(
+                    #[inline(always)]
+                    || map_values(y, x, &f),
+                );
+            });
         from_vec(y, shape)
     }
 
@@ -159,10 +182,10 @@ pub(super) mod flex {
             .zip(values(&x).par_chunks(CHUNK))
             .zip(values(&grad).par_chunks(CHUNK))
             .for_each(|((dx, x), grad)| {
-                let inputs = x.iter().zip(grad);
-                dx.iter_mut()
-                    .zip(inputs)
-                    .for_each(|(dx, (&x, g))| *dx = g * derivative(x));
+                vectorized(
+                    #[inline(always)]
+                    || chain(dx, x, grad, &derivative),
+                );
             });
         from_vec(dx, shape)
     }
@@ -170,9 +193,21 @@ pub(super) mod flex {
     pub(in crate::kernels) fn forward(x: FlexTensor, kind: ActivationKind) -> FlexTensor {
         match kind {
             ActivationKind::Gelu => map(x, |x| x * normal_cdf(x)),
-            ActivationKind::GeluTanh => map(x, |x| 0.5 * x * (1.0 + inner_tanh(x))),
-            ActivationKind::Silu => map(x, |x| x * sigmoid(x)),
-            ActivationKind::Relu => map(x, |x| x.max(0.0)),
+            ActivationKind::GeluTanh => map(
+                x,
+                #[inline(always)]
+                |x| 0.5 * x * (1.0 + inner_tanh(x)),
+            ),
+            ActivationKind::Silu => map(
+                x,
+                #[inline(always)]
+                |x| x * sigmoid(x),
+            ),
+            ActivationKind::Relu => map(
+                x,
+                #[inline(always)]
+                |x| x.max(0.0),
+            ),
         }
     }
 
@@ -187,19 +222,35 @@ pub(super) mod flex {
                 map_gradient(x, grad, |x| normal_cdf(x) + x * height * exp(-0.5 * x * x))
             }
             ActivationKind::GeluTanh => {
-                let (scale, cubic) = (TANH_SCALE as f32, TANH_CUBIC as f32);
-                map_gradient(x, grad, |x| {
-                    let tanh = inner_tanh(x);
-                    0.5 * (1.0
-                        + tanh
-                        + x * (1.0 - tanh * tanh) * scale * (1.0 + 3.0 * cubic * x * x))
-                })
+                const SCALE: f32 = TANH_SCALE as f32;
+                const CUBIC: f32 = TANH_CUBIC as f32;
+                map_gradient(
+                    x,
+                    grad,
+                    #[inline(always)]
+                    |x| {
+                        let tanh = inner_tanh(x);
+                        0.5 * (1.0
+                            + tanh
+                            + x * (1.0 - tanh * tanh) * SCALE * (1.0 + 3.0 * CUBIC * x * x))
+                    },
+                )
             }
-            ActivationKind::Silu => map_gradient(x, grad, |x| {
-                let sigmoid = sigmoid(x);
-                sigmoid * (1.0 + x * (1.0 - sigmoid))
-            }),
-            ActivationKind::Relu => map_gradient(x, grad, |x| if x > 0.0 { 1.0 } else { 0.0 }),
+            ActivationKind::Silu => map_gradient(
+                x,
+                grad,
+                #[inline(always)]
+                |x| {
+                    let sigmoid = sigmoid(x);
+                    sigmoid * (1.0 + x * (1.0 - sigmoid))
+                },
+            ),
+            ActivationKind::Relu => map_gradient(
+                x,
+                grad,
+                #[inline(always)]
+                |x| if x > 0.0 { 1.0 } else { 0.0 },
+            ),
         }
     }
 }

@@ -9,6 +9,7 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::flex::{contiguous, values};
+use super::simd::vectorized;
 
 /// Numbers of one step.
 #[derive(Clone, Copy, Debug)]
@@ -79,12 +80,16 @@ fn on_flex<const D: usize>(
     let [mut m, mut v] = moments.map(primitive);
     let [b1, b2] = step.betas.map(|beta| beta as f32);
     let [c1, c2] = step.corrections().map(|c| c as f32);
-    let (lr, eps, scale) = (
-        step.learning_rate as f32,
-        step.eps as f32,
-        step.gradient_scale as f32,
-    );
-    let decay = (1.0 - step.learning_rate * step.weight_decay) as f32;
+    let numbers = Numbers {
+        b1,
+        b2,
+        c1,
+        c2,
+        learning_rate: step.learning_rate as f32,
+        eps: step.eps as f32,
+        scale: step.gradient_scale as f32,
+        decay: (1.0 - step.learning_rate * step.weight_decay) as f32,
+    };
     // In place whenever this step is the only owner of the buffers, as the training loop sees to.
     p.storage_mut::<f32>()
         .par_chunks_mut(CHUNK)
@@ -92,13 +97,43 @@ fn on_flex<const D: usize>(
         .zip(v.storage_mut::<f32>().par_chunks_mut(CHUNK))
         .zip(values(&g).par_chunks(CHUNK))
         .for_each(|(((p, m), v), g)| {
-            for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                let g = g * scale;
-                *m = b1 * *m + (1.0 - b1) * g;
-                *v = b2 * *v + (1.0 - b2) * g * g;
-                *p = *p * decay - lr * (*m / c1) / ((*v / c2).sqrt() + eps);
-            }
+            vectorized(
+                #[inline(always)]
+                || update(p, [m, v], g, &numbers),
+            );
         });
     let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
     (tensor(p), [tensor(m), tensor(v)])
+}
+
+/// A step's numbers as the values have them.
+struct Numbers {
+    b1: f32,
+    b2: f32,
+    c1: f32,
+    c2: f32,
+    learning_rate: f32,
+    eps: f32,
+    scale: f32,
+    decay: f32,
+}
+
+#[inline(always)]
+fn update(p: &mut [f32], [m, v]: [&mut [f32]; 2], g: &[f32], numbers: &Numbers) {
+    let &Numbers {
+        b1,
+        b2,
+        c1,
+        c2,
+        learning_rate,
+        eps,
+        scale,
+        decay,
+    } = numbers;
+    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+        let g = g * scale;
+        *m = b1 * *m + (1.0 - b1) * g;
+        *v = b2 * *v + (1.0 - b2) * g * g;
+        *p = *p * decay - learning_rate * (*m / c1) / ((*v / c2).sqrt() + eps);
+    }
 }

@@ -155,6 +155,7 @@ pub(super) mod flex {
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, values};
     use crate::kernels::matmul::{Matrix, multiply_add_here};
+    use crate::kernels::simd::{dot, max, sum, vectorized};
 
     /// Query rows whose scores are held at a time.
     const BLOCK: usize = 64;
@@ -308,18 +309,31 @@ pub(super) mod flex {
                 let (from, to) = (seen.start - keys.start, seen.end - keys.start);
                 row[..from].fill(0.0);
                 row[to..].fill(0.0);
-                let row = &mut row[from..to];
-                let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) * scale;
-                row.iter_mut().for_each(|x| *x = exp(*x * scale - max));
-                let sum: f32 = row.iter().sum();
-                row.iter_mut().for_each(|x| *x /= sum);
-                log_sums[i] = max + sum.ln();
+                log_sums[i] = vectorized(
+                    #[inline(always)]
+                    || softmax(&mut row[from..to], scale),
+                );
             }
             let p = Matrix::rows(&scores, block.len(), n);
             let out = &mut out[block.start * sizes.d..block.end * sizes.d];
             multiply_add_here(p, sizes.key_rows(v, &keys), out, sizes.d, false);
         }
         (out, log_sums)
+    }
+
+    /// Scores to probabilities, in place, and the log of the softmax sum.
+    #[inline(always)]
+    fn softmax(row: &mut [f32], scale: f32) -> f32 {
+        let max = max(row) * scale;
+        for x in row.iter_mut() {
+            *x = exp(*x * scale - max);
+        }
+        let sum = sum(row);
+        let factor = 1.0 / sum;
+        for x in row.iter_mut() {
+            *x *= factor;
+        }
+        max + sum.ln()
     }
 
     pub(in crate::kernels) fn backward(
@@ -386,6 +400,15 @@ pub(super) mod flex {
         ]
     }
 
+    /// In place: scores `p` to probabilities, and their gradients `ds` to those of the scores before the scale.
+    #[inline(always)]
+    fn softmax_backward(p: &mut [f32], ds: &mut [f32], delta: f32, scale: f32, log_sum: f32) {
+        for (p, ds) in p.iter_mut().zip(ds) {
+            *p = exp(*p * scale - log_sum);
+            *ds = *p * (*ds - delta) * scale;
+        }
+    }
+
     /// Gradient by one head's queries `[s, d]`; adds to those by its keys and values `[t, d]`.
     fn backward_head(
         sizes: &Sizes,
@@ -419,11 +442,13 @@ pub(super) mod flex {
                     x[to..].fill(0.0);
                 }
                 let (out, grad) = (&out[i * stride..][..d], &grad[i * stride..][..d]);
-                let delta: f32 = out.iter().zip(grad).map(|(o, g)| o * g).sum();
-                for (p, ds) in p[from..to].iter_mut().zip(&mut ds[from..to]) {
-                    *p = exp(*p * scale - log_sums[i]);
-                    *ds = *p * (*ds - delta) * scale;
-                }
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let (p, ds) = (&mut p[from..to], &mut ds[from..to]);
+                        softmax_backward(p, ds, dot(out, grad), scale, log_sums[i]);
+                    },
+                );
             }
             let (p, ds) = (
                 Matrix::rows(&p, block.len(), n),

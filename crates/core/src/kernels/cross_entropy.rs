@@ -76,6 +76,7 @@ pub(super) mod flex {
 
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, rows_and_width, values};
+    use crate::kernels::simd::{max, sum, sum_of, vectorized};
 
     fn ids(targets: &FlexTensor) -> Vec<usize> {
         let targets = targets.to_contiguous();
@@ -103,10 +104,31 @@ pub(super) mod flex {
     }
 
     /// The maximum and `ln Σ exp(x - max)`, apart: their sum would round away the second when the logits are large.
+    #[inline(always)]
     fn log_sum_exp(row: &[f32]) -> (f32, f32) {
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let max = max(row);
         // NaN is no maximum, but must not get lost.
-        (max, row.iter().map(|x| exp(x - max)).sum::<f32>().ln())
+        let sum = sum_of(
+            [row],
+            #[inline(always)]
+            |[x]| exp(x - max),
+        );
+        (max, sum.ln())
+    }
+
+    /// Logits to probabilities, in place; the largest logit and the log of the sum as [`log_sum_exp`] has them.
+    #[inline(always)]
+    fn softmax(row: &mut [f32]) -> (f32, f32) {
+        let max = max(row);
+        for x in row.iter_mut() {
+            *x = exp(*x - max);
+        }
+        let sum = sum(row);
+        let factor = 1.0 / sum;
+        for x in row.iter_mut() {
+            *x *= factor;
+        }
+        (max, sum.ln())
     }
 
     pub(in crate::kernels) fn forward(
@@ -128,7 +150,10 @@ pub(super) mod flex {
                 .zip(&targets)
                 .zip(&mut loss);
             rows.for_each(|((row, &target), loss)| {
-                let (max, log_sum) = log_sum_exp(row);
+                let (max, log_sum) = vectorized(
+                    #[inline(always)]
+                    || log_sum_exp(row),
+                );
                 *loss = log_sum + (max - row[target]);
             });
             return (from_vec(loss, Shape::new([targets.len()])), None);
@@ -144,9 +169,12 @@ pub(super) mod flex {
             .zip(&targets)
             .zip(&mut loss)
             .for_each(|((row, &target), loss)| {
-                let (max, log_sum) = log_sum_exp(row);
-                *loss = log_sum + (max - row[target]);
-                row.iter_mut().for_each(|x| *x = exp((*x - max) - log_sum));
+                let logit = row[target];
+                let (max, log_sum) = vectorized(
+                    #[inline(always)]
+                    || softmax(row),
+                );
+                *loss = log_sum + (max - logit);
                 row[target] -= 1.0;
             });
         (from_vec(loss, Shape::new([rows])), Some(logits))

@@ -86,6 +86,7 @@ pub(super) mod flex {
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
+    use crate::kernels::simd::{dot, sum, sum_of, vectorized};
 
     pub(in crate::kernels) fn forward(
         x: FlexTensor,
@@ -108,17 +109,31 @@ pub(super) mod flex {
             .for_each(|((y, x), (mean, rstd))| {
                 let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
                 for ((y, x), (mean, rstd)) in rows.zip(mean.iter_mut().zip(rstd)) {
-                    *mean = x.iter().sum::<f32>() / width as f32;
-                    let variance =
-                        x.iter().map(|v| (v - *mean) * (v - *mean)).sum::<f32>() / width as f32;
-                    *rstd = 1.0 / (variance + eps as f32).sqrt();
-                    for ((y, x), (g, b)) in y.iter_mut().zip(x).zip(gamma.iter().zip(beta)) {
-                        *y = (x - *mean) * *rstd * g + b;
-                    }
+                    (*mean, *rstd) = vectorized(
+                        #[inline(always)]
+                        || forward_row(y, x, gamma, beta, eps as f32),
+                    );
                 }
             });
         let column = |v| from_vec(v, Shape::new([rows, 1]));
         (from_vec(y, shape), column(mean), column(rstd))
+    }
+
+    /// One row of `y`; its mean and reciprocal root.
+    #[inline(always)]
+    fn forward_row(y: &mut [f32], x: &[f32], gamma: &[f32], beta: &[f32], eps: f32) -> (f32, f32) {
+        let width = x.len() as f32;
+        let mean = sum(x) / width;
+        let squares = sum_of(
+            [x],
+            #[inline(always)]
+            |[x]| (x - mean) * (x - mean),
+        );
+        let rstd = 1.0 / (squares / width + eps).sqrt();
+        for ((y, x), (gamma, beta)) in y.iter_mut().zip(x).zip(gamma.iter().zip(beta)) {
+            *y = (x - mean) * rstd * gamma + beta;
+        }
+        (mean, rstd)
     }
 
     pub(in crate::kernels) fn backward(
@@ -151,20 +166,10 @@ pub(super) mod flex {
                     .zip(x.chunks_exact(width))
                     .zip(grad.chunks_exact(width));
                 for (((dx, x), grad), (&mean, &rstd)) in rows.zip(mean.iter().zip(rstd)) {
-                    let (mut average, mut along) = (0.0, 0.0);
-                    for i in 0..width {
-                        let (normed, scaled) = ((x[i] - mean) * rstd, grad[i] * gamma[i]);
-                        average += scaled;
-                        along += scaled * normed;
-                        d_gamma[i] += grad[i] * normed;
-                        d_beta[i] += grad[i];
-                    }
-                    average /= width as f32;
-                    along /= width as f32;
-                    for i in 0..width {
-                        dx[i] =
-                            (grad[i] * gamma[i] - average - (x[i] - mean) * rstd * along) * rstd;
-                    }
+                    vectorized(
+                        #[inline(always)]
+                        || backward_row([dx, d_gamma, d_beta], [x, gamma, grad], mean, rstd),
+                    );
                 }
                 sums
             })
@@ -173,6 +178,33 @@ pub(super) mod flex {
         let d_beta = d_gamma.split_off(width);
         let vector = |v| from_vec(v, Shape::new([width]));
         (from_vec(dx, shape), vector(d_gamma), vector(d_beta))
+    }
+
+    /// One row of `dx`; adds to the gradients by `gamma` and `beta`.
+    #[inline(always)]
+    fn backward_row(
+        [dx, d_gamma, d_beta]: [&mut [f32]; 3],
+        [x, gamma, grad]: [&[f32]; 3],
+        mean: f32,
+        rstd: f32,
+    ) {
+        let width = x.len() as f32;
+        let average = dot(grad, gamma) / width;
+        let along = sum_of(
+            [grad, gamma, x],
+            #[inline(always)]
+            |[grad, gamma, x]| grad * gamma * (x - mean),
+        );
+        let along = along * rstd / width;
+        let sums = d_gamma.iter_mut().zip(d_beta);
+        for ((dx, (d_gamma, d_beta)), ((x, gamma), grad)) in
+            dx.iter_mut().zip(sums).zip(x.iter().zip(gamma).zip(grad))
+        {
+            let normed = (x - mean) * rstd;
+            *d_gamma += grad * normed;
+            *d_beta += grad;
+            *dx = (grad * gamma - average - normed * along) * rstd;
+        }
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) mod flex {
 
     use crate::kernels::flex::{add_in_order, contiguous, from_vec, rows_and_width, values};
     use crate::kernels::matmul::{Matrix, multiply_add};
+    use crate::kernels::matvec::{MOST_ROWS, few_rows};
+    use crate::kernels::simd::vectorized;
 
     /// Rows summed by one thread before the partial sums are added in order.
     const BIAS_CHUNK: usize = 128;
@@ -86,6 +88,15 @@ pub(super) mod flex {
         let (x, weight) = (contiguous(x), contiguous(weight));
         let ((rows, d_in), (d_out, _)) = (rows_and_width(&x), rows_and_width(&weight));
         let bias = bias.map(contiguous);
+        if (1..=MOST_ROWS).contains(&rows) {
+            let mut y = few_rows(values(&x), rows, values(&weight), d_in);
+            if let Some(bias) = &bias {
+                for y in y.chunks_exact_mut(d_out) {
+                    y.iter_mut().zip(values(bias)).for_each(|(y, b)| *y += b);
+                }
+            }
+            return from_vec(y, Shape::new([rows, d_out]));
+        }
         let mut y = match &bias {
             Some(bias) => values(bias).repeat(rows),
             None => vec![0.0; rows * d_out],
@@ -130,13 +141,23 @@ pub(super) mod flex {
             .par_chunks(BIAS_CHUNK * d_out)
             .map(|rows| {
                 let mut sum = vec![0.0; d_out];
-                for row in rows.chunks_exact(d_out) {
-                    sum.iter_mut().zip(row).for_each(|(s, g)| *s += g);
-                }
+                vectorized(
+                    #[inline(always)]
+                    || add_rows(&mut sum, rows),
+                );
                 sum
             })
             .collect();
         from_vec(add_in_order(parts, d_out), Shape::new([d_out]))
+    }
+
+    #[inline(always)]
+    fn add_rows(sum: &mut [f32], rows: &[f32]) {
+        for row in rows.chunks_exact(sum.len()) {
+            for (sum, value) in sum.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
     }
 }
 

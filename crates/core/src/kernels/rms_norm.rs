@@ -70,6 +70,7 @@ pub(super) mod flex {
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
+    use crate::kernels::simd::{dot, sum_of, vectorized};
 
     pub(in crate::kernels) fn forward(
         x: FlexTensor,
@@ -85,19 +86,25 @@ pub(super) mod flex {
             .zip(values(&x).par_chunks(CHUNK_ROWS * width))
             .zip(rstd.par_chunks_mut(CHUNK_ROWS))
             .for_each(|((y, x), rstd)| {
-                for ((y, x), rstd) in y
-                    .chunks_exact_mut(width)
-                    .zip(x.chunks_exact(width))
-                    .zip(rstd)
-                {
-                    let mean_square = x.iter().map(|v| v * v).sum::<f32>() / width as f32;
-                    *rstd = 1.0 / (mean_square + eps as f32).sqrt();
-                    for ((y, x), g) in y.iter_mut().zip(x).zip(gamma) {
-                        *y = x * *rstd * g;
-                    }
+                let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
+                for ((y, x), rstd) in rows.zip(rstd) {
+                    *rstd = vectorized(
+                        #[inline(always)]
+                        || forward_row(y, x, gamma, eps as f32),
+                    );
                 }
             });
         (from_vec(y, shape), from_vec(rstd, Shape::new([rows, 1])))
+    }
+
+    /// One row of `y`; the reciprocal root.
+    #[inline(always)]
+    fn forward_row(y: &mut [f32], x: &[f32], gamma: &[f32], eps: f32) -> f32 {
+        let rstd = 1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt();
+        for ((y, x), gamma) in y.iter_mut().zip(x).zip(gamma) {
+            *y = x * rstd * gamma;
+        }
+        rstd
     }
 
     pub(in crate::kernels) fn backward(
@@ -123,16 +130,10 @@ pub(super) mod flex {
                     .zip(x.chunks_exact(width))
                     .zip(grad.chunks_exact(width));
                 for (((dx, x), grad), &rstd) in rows.zip(rstd) {
-                    let mut along = 0.0;
-                    for i in 0..width {
-                        let normed = x[i] * rstd;
-                        along += grad[i] * gamma[i] * normed;
-                        d_gamma[i] += grad[i] * normed;
-                    }
-                    along /= width as f32;
-                    for i in 0..width {
-                        dx[i] = (grad[i] * gamma[i] - x[i] * rstd * along) * rstd;
-                    }
+                    vectorized(
+                        #[inline(always)]
+                        || backward_row([dx, &mut d_gamma], [x, gamma, grad], rstd),
+                    );
                 }
                 d_gamma
             })
@@ -141,6 +142,26 @@ pub(super) mod flex {
             from_vec(dx, shape),
             from_vec(add_in_order(d_gamma, width), Shape::new([width])),
         )
+    }
+
+    /// One row of `dx`; adds to the gradient by `gamma`.
+    #[inline(always)]
+    fn backward_row([dx, d_gamma]: [&mut [f32]; 2], [x, gamma, grad]: [&[f32]; 3], rstd: f32) {
+        let along = sum_of(
+            [grad, gamma, x],
+            #[inline(always)]
+            |[grad, gamma, x]| grad * gamma * x,
+        );
+        let along = along * rstd / x.len() as f32;
+        for ((dx, d_gamma), ((x, gamma), grad)) in dx
+            .iter_mut()
+            .zip(d_gamma)
+            .zip(x.iter().zip(gamma).zip(grad))
+        {
+            let normed = x * rstd;
+            *d_gamma += grad * normed;
+            *dx = (grad * gamma - normed * along) * rstd;
+        }
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) mod flex {
     use rayon::prelude::*;
 
     use crate::kernels::flex::{contiguous, from_vec, values};
+    use crate::kernels::simd::vectorized;
 
     pub(in crate::kernels) fn forward(
         x: FlexTensor,
@@ -82,16 +83,33 @@ pub(super) mod flex {
             .for_each(|(row, (y, x))| {
                 let at = if shared { row % seq } else { row } * half;
                 let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
-                for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                    let (a, b) = x.split_at(half);
-                    let (first, second) = y.split_at_mut(half);
-                    for i in 0..half {
-                        first[i] = a[i] * cos[i] - b[i] * sin[i];
-                        second[i] = b[i] * cos[i] + a[i] * sin[i];
-                    }
-                }
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                            rotate(y.split_at_mut(half), x.split_at(half), cos, sin);
+                        }
+                    },
+                );
             });
         from_vec(y, shape)
+    }
+
+    /// The halves of one head.
+    #[inline(always)]
+    fn rotate(
+        (first, second): (&mut [f32], &mut [f32]),
+        (a, b): (&[f32], &[f32]),
+        cos: &[f32],
+        sin: &[f32],
+    ) {
+        let y = first.iter_mut().zip(second);
+        for ((first, second), ((a, b), (cos, sin))) in
+            y.zip(a.iter().zip(b).zip(cos.iter().zip(sin)))
+        {
+            *first = a * cos - b * sin;
+            *second = b * cos + a * sin;
+        }
     }
 }
 

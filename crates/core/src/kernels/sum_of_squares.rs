@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::flex::{contiguous, values};
+use super::simd::vectorized;
 
 /// `Σ x²` over all elements. Not finite exactly when an element is not finite or the sum leaves the range.
 pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
@@ -20,21 +21,25 @@ pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f64 {
     let parts: Vec<f64> = values(&x)
         .par_chunks(CHUNK)
         .map(|chunk| {
-            // Eight sums side by side let the compiler use vectors.
-            let mut sums = [0.0f64; 8];
-            let eights = chunk.chunks_exact(8);
-            let rest: f64 = eights
-                .remainder()
-                .iter()
-                .map(|&v| f64::from(v) * f64::from(v))
-                .sum();
-            for eight in eights {
-                sums.iter_mut()
-                    .zip(eight)
-                    .for_each(|(s, &v)| *s += f64::from(v) * f64::from(v));
-            }
-            sums.iter().sum::<f64>() + rest
+            vectorized(
+                #[inline(always)]
+                || squares_of(chunk),
+            )
         })
         .collect();
     parts.iter().sum()
+}
+
+/// `Σ x²` of a chunk. Sums side by side, so that the compiler can use vectors.
+#[inline(always)]
+fn squares_of(chunk: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 16];
+    let (whole, rest) = chunk.as_chunks::<16>();
+    for values in whole {
+        for (sum, &v) in sums.iter_mut().zip(values) {
+            *sum += f64::from(v) * f64::from(v);
+        }
+    }
+    let rest: f64 = rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    sums.iter().sum::<f64>() + rest
 }

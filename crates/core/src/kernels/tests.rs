@@ -33,7 +33,8 @@ fn linear_agrees() {
 
 #[test]
 fn norms_agree() {
-    for (rows, width) in [(1, 6), (20, 5)] {
+    // Wider than the partial sums of the vector code, and no multiple of them, in the last case.
+    for (rows, width) in [(1, 6), (20, 5), (3, 69)] {
         let x = || normal(1, rows * width);
         let rms = |t: &[Tensor<1>]| {
             rms_norm(t[0].clone().reshape([rows, width]), t[1].clone(), 1e-5)
@@ -60,6 +61,11 @@ fn cross_entropy_agrees() {
         cross_entropy(t[0].clone().reshape([5, 7]), targets)
     };
     check("cross_entropy", &loss, &[normal(1, 35)]);
+    let wide = |t: &[Tensor<1>]| {
+        let targets = Tensor::<1, Int>::from_ints([69, 0, 33], &t[0].device());
+        cross_entropy(t[0].clone().reshape([3, 70]), targets)
+    };
+    check("cross_entropy of 70", &wide, &[normal(1, 210)]);
     // The logits are often the result of another operation, whose buffer the kernel may take over.
     let scaled = |t: &[Tensor<1>]| {
         let targets = Tensor::<1, Int>::from_ints(targets, &t[0].device());
@@ -217,4 +223,27 @@ fn sums_of_squares_do_not_depend_on_threads_and_show_what_is_not_finite() {
     assert_eq!(on(1).to_bits(), on(7).to_bits());
     assert!(!sum_of_squares(Tensor::<1>::from_floats([1.0, f32::NAN], &device)).is_finite());
     assert!(!sum_of_squares(Tensor::<1>::from_floats([f32::NEG_INFINITY], &device)).is_finite());
+}
+
+#[test]
+fn orthogonalization_on_flex_equals_the_composed_form() {
+    let device = Device::flex();
+    for [rows, columns] in [[7, 7], [5, 40], [40, 5], [1, 9], [9, 1]] {
+        let run = |dtype: burn::tensor::DType| -> Vec<f64> {
+            let data = TensorData::new(normal(1, rows * columns), [rows, columns]);
+            orthogonalize(Tensor::<2>::from_data(data, (&device, dtype)))
+                .cast(burn::tensor::FloatDType::F64)
+                .into_data()
+                .try_to_vec()
+                .expect("f64")
+        };
+        let (fused, composed) = (run(burn::tensor::DType::F32), run(burn::tensor::DType::F64));
+        let off = fused
+            .iter()
+            .zip(&composed)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f64::max);
+        // The iteration amplifies the rounding of f32.
+        assert!(off < 1e-4, "{rows} × {columns}: {off:e} off");
+    }
 }

@@ -4,13 +4,14 @@
 
 mod muon;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{ModuleMapper, Param};
+use burn::module::{ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use llm_core::kernels::{AdamWStep, adamw};
 use llm_core::parameters::ParameterPath;
+use rayon::prelude::*;
 
 use crate::config::{OptimizerConfig, OptimizerKind};
 
@@ -61,19 +62,43 @@ impl Optimizer {
     }
 
     /// One step. Parameters without a gradient stay as they are.
+    ///
+    /// The weights leave the module, are updated side by side, and come back: matrices of small models are too small to be shared among
+    /// threads one at a time.
     pub(crate) fn step<M: Module>(
         &mut self,
         module: M,
         gradients: GradientsParams,
         update: Update,
     ) -> M {
-        let mut stepper = Stepper {
-            optimizer: self,
+        let mut taker = Taker {
+            states: &mut self.states,
             gradients,
-            update,
             at: ParameterPath::default(),
+            taken: Vec::new(),
         };
-        module.map(&mut stepper)
+        let module = module.map(&mut taker);
+        let updated = |taken: Taken| taken.updated(&self.config, update);
+        // Other devices run many operations at once of their own accord.
+        let updated: Vec<Updated> = match taker.taken {
+            taken if taken.iter().all(Taken::is_on_flex) => {
+                taken.into_par_iter().with_max_len(1).map(updated).collect()
+            }
+            taken => taken.into_iter().map(updated).collect(),
+        };
+        let mut values = HashMap::new();
+        for Updated {
+            id,
+            path,
+            shape,
+            value,
+            state,
+        } in updated
+        {
+            self.states.insert(path, state);
+            values.insert(id, (shape, value));
+        }
+        module.map(&mut Returner { values })
     }
 }
 
@@ -82,14 +107,92 @@ fn is_muons(path: &str, rank: usize) -> bool {
     rank == 2 && path.contains("blocks.")
 }
 
-struct Stepper<'a> {
-    optimizer: &'a mut Optimizer,
-    gradients: GradientsParams,
-    update: Update,
-    at: ParameterPath,
+/// A parameter out of its module, with what its update needs. Tensors are flat.
+struct Taken {
+    id: ParamId,
+    path: String,
+    shape: Vec<usize>,
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    state: Option<State>,
 }
 
-impl ModuleMapper for Stepper<'_> {
+/// A parameter after its update.
+struct Updated {
+    id: ParamId,
+    path: String,
+    shape: Vec<usize>,
+    value: Tensor<1>,
+    state: State,
+}
+
+impl Taken {
+    fn is_on_flex(&self) -> bool {
+        self.value.device() == Device::flex()
+    }
+
+    fn updated(self, config: &OptimizerConfig, update: Update) -> Updated {
+        let rank = self.shape.len();
+        // Norms and biases are not decayed: their size is no measure of complexity.
+        let weight_decay = if rank >= 2 { config.weight_decay } else { 0.0 };
+        let zeros = || self.gradient.zeros_like();
+        let (value, state) = if config.kind == OptimizerKind::Muon && is_muons(&self.path, rank) {
+            let momentum = match self.state {
+                Some(State::Muon(momentum)) => momentum,
+                _ => zeros(),
+            };
+            let step = muon::Step {
+                learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
+                    * update.factor,
+                momentum: config.muon_momentum.unwrap_or(MUON_MOMENTUM),
+                weight_decay,
+                gradient_scale: update.gradient_scale,
+            };
+            let matrix = [self.shape[0], self.shape[1]];
+            let length = self.shape[0] * self.shape[1];
+            let (value, momentum) = muon::update(
+                self.value.reshape(matrix),
+                self.gradient.reshape(matrix),
+                momentum.reshape(matrix),
+                &step,
+            );
+            let momentum = momentum.reshape([length]);
+            (value.reshape([length]), State::Muon(momentum))
+        } else {
+            let moments = match self.state {
+                Some(State::AdamW(moments)) => moments,
+                _ => [zeros(), zeros()],
+            };
+            let step = AdamWStep {
+                learning_rate: config.learning_rate * update.factor,
+                betas: config.betas,
+                eps: config.eps,
+                weight_decay,
+                step: update.step,
+                gradient_scale: update.gradient_scale,
+            };
+            let (value, moments) = adamw(self.value, self.gradient, moments, &step);
+            (value, State::AdamW(moments))
+        };
+        Updated {
+            id: self.id,
+            path: self.path,
+            shape: self.shape,
+            value,
+            state,
+        }
+    }
+}
+
+/// Takes the parameters that have a gradient, so that their buffers have no other owner, and leaves a place holder.
+struct Taker<'a> {
+    states: &'a mut BTreeMap<String, State>,
+    gradients: GradientsParams,
+    at: ParameterPath,
+    taken: Vec<Taken>,
+}
+
+impl ModuleMapper for Taker<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.at.enter(name, container_type);
     }
@@ -103,55 +206,35 @@ impl ModuleMapper for Stepper<'_> {
             return parameter;
         };
         let path = self.at.current();
-        let config = &self.optimizer.config;
-        let state = self.optimizer.states.remove(&path);
-        // Norms and biases are not decayed: their size is no measure of complexity.
-        let weight_decay = if D >= 2 { config.weight_decay } else { 0.0 };
+        let state = self.states.remove(&path);
         let (id, value, mapper) = parameter.consume();
         let (shape, value) = (value.dims(), value.inner());
-        let length = shape.iter().product::<usize>();
-        let flat = |tensor: Tensor<D>| tensor.reshape([length]);
-        let zeros = || gradient.zeros_like().reshape([length]);
-        let (value, state) = if config.kind == OptimizerKind::Muon && is_muons(&path, D) {
-            let momentum = match state {
-                Some(State::Muon(momentum)) => momentum,
-                _ => zeros(),
-            };
-            let step = muon::Step {
-                learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
-                    * self.update.factor,
-                momentum: config.muon_momentum.unwrap_or(MUON_MOMENTUM),
-                weight_decay,
-                gradient_scale: self.update.gradient_scale,
-            };
-            let matrix = [shape[0], length / shape[0]];
-            let (value, momentum) = muon::update(
-                value.reshape(matrix),
-                gradient.reshape(matrix),
-                momentum.reshape(matrix),
-                &step,
-            );
-            (
-                value.reshape([length]),
-                State::Muon(momentum.reshape([length])),
-            )
-        } else {
-            let moments = match state {
-                Some(State::AdamW(moments)) => moments,
-                _ => [zeros(), zeros()],
-            };
-            let step = AdamWStep {
-                learning_rate: config.learning_rate * self.update.factor,
-                betas: config.betas,
-                eps: config.eps,
-                weight_decay,
-                step: self.update.step,
-                gradient_scale: self.update.gradient_scale,
-            };
-            let (value, moments) = adamw(flat(value), flat(gradient), moments, &step);
-            (value, State::AdamW(moments))
+        let length = [shape.iter().product::<usize>()];
+        let place_holder = Tensor::zeros([1; D], &value.device());
+        self.taken.push(Taken {
+            id,
+            path,
+            shape: shape.to_vec(),
+            value: value.reshape(length),
+            gradient: gradient.reshape(length),
+            state,
+        });
+        Param::from_mapped_value(id, place_holder, mapper)
+    }
+}
+
+/// Puts the parameters back.
+struct Returner {
+    values: HashMap<ParamId, (Vec<usize>, Tensor<1>)>,
+}
+
+impl ModuleMapper for Returner {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some((shape, value)) = self.values.remove(&parameter.id) else {
+            return parameter;
         };
-        self.optimizer.states.insert(path, state);
+        let (id, _, mapper) = parameter.consume();
+        let shape: [usize; D] = shape.try_into().expect("the rank it was taken with");
         let value = Tensor::from_inner(value.reshape(shape)).require_grad();
         Param::from_mapped_value(id, value, mapper)
     }

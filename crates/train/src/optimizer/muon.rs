@@ -4,14 +4,7 @@
 //! steps and the factor `√max(1, rows / columns)`, rows being outputs.
 
 use burn::prelude::*;
-use llm_core::kernels::sum_of_squares;
-
-/// Coefficients of the quintic iteration.
-const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
-/// Number of iterations.
-const ITERATIONS: usize = 5;
-/// Keeps the division by the norm safe.
-const EPS: f64 = 1e-7;
+use llm_core::kernels::orthogonalize;
 
 /// Numbers of one step.
 #[derive(Clone, Copy, Debug)]
@@ -32,29 +25,13 @@ pub(super) fn update(
     let [rows, columns] = parameter.dims();
     let gradient = gradient.mul_scalar((1.0 - step.momentum) * step.gradient_scale);
     let momentum = momentum.mul_scalar(step.momentum) + gradient.clone();
-    let direction = orthogonalized(momentum.clone().mul_scalar(step.momentum) + gradient);
+    let direction = orthogonalize(momentum.clone().mul_scalar(step.momentum) + gradient);
     let size = (rows as f64 / columns as f64).max(1.0).sqrt();
     let decayed = parameter.mul_scalar(1.0 - step.learning_rate * step.weight_decay);
     (
         decayed - direction.mul_scalar(step.learning_rate * size),
         momentum,
     )
-}
-
-/// About the nearest orthogonal matrix: singular values go to the neighbourhood of 1.
-fn orthogonalized(x: Tensor<2>) -> Tensor<2> {
-    let [rows, columns] = x.dims();
-    let [a, b, c] = COEFFICIENTS;
-    let norm = sum_of_squares(x.clone()).sqrt() + EPS;
-    // The products are of the smaller side.
-    let tall = rows > columns;
-    let mut x = (if tall { x.transpose() } else { x }).div_scalar(norm);
-    for _ in 0..ITERATIONS {
-        let gram = x.clone().matmul(x.clone().transpose());
-        let polynomial = gram.clone().mul_scalar(b) + gram.clone().matmul(gram).mul_scalar(c);
-        x = x.clone().mul_scalar(a) + polynomial.matmul(x);
-    }
-    if tall { x.transpose() } else { x }
 }
 
 #[cfg(test)]
@@ -125,7 +102,7 @@ mod tests {
         assert!(ours.clone().count() >= 2);
         for case in ours {
             case.orthogonalized_first_gradient
-                .check(orthogonalized(case.gradients[0].tensor()), &case.name);
+                .check(orthogonalize(case.gradients[0].tensor()), &case.name);
             let mut parameter = case.parameter.tensor();
             let mut momentum = parameter.zeros_like();
             for ((&learning_rate, gradient), after) in case

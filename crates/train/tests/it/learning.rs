@@ -110,3 +110,26 @@ fn patience_ends_a_run_that_no_longer_gets_better() {
         "{in_training:?}"
     );
 }
+
+#[test]
+fn a_schedule_longer_than_the_time_limit_is_cut_to_it() {
+    let mut settings = settings(10_000_000);
+    settings.train.max_minutes = Some(0.05);
+    settings.train.log_every = 1;
+    settings.schedule.warmup_steps = Some(5);
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::Fresh(Box::new(model(Family::Gpt2, 0.0)));
+    let done = run(folder.path(), start, &settings, None).expect("trained");
+    // On a machine that is busy with something else the clock may still strike first.
+    let ended = [StopReason::Steps, StopReason::Time];
+    assert!(ended.contains(&done.outcome.reason), "{:?}", done.outcome);
+    let metrics = std::fs::read_to_string(folder.path().join("metrics.jsonl")).expect("metrics");
+    let last = metrics
+        .lines()
+        .filter(|line| line.contains("\"train\""))
+        .next_back()
+        .expect("a step");
+    let record: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    let rate = record["learning_rate"].as_f64().expect("a number");
+    assert!(rate < 0.5 * settings.optimizer.learning_rate, "{last}");
+}
