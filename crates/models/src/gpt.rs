@@ -12,7 +12,7 @@ use burn::prelude::*;
 use llm_core::layers::{
     ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
-    TokenEmbedding, TokenEmbeddingConfig,
+    TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
 
 /// Sizes of a [`Gpt`].
@@ -80,8 +80,8 @@ impl GptConfig {
             qkv_bias: true,
             out_bias: true,
             dropout: self.dropout,
-            std: 0.02,
-            out_std: 0.02,
+            std: small_std(self.d_model),
+            out_std: small_std(self.d_model),
         }
     }
 
@@ -123,20 +123,20 @@ impl GptConfig {
             d_ff,
             bias: true,
             activation: ActivationKind::GeluTanh,
-            std: 0.02,
-            out_std: 0.02,
+            std: small_std(self.d_model),
+            out_std: small_std(self.d_model),
         };
         Gpt {
             token_embedding: TokenEmbeddingConfig {
                 vocab_size,
                 d_model,
-                std: 0.02,
+                std: small_std(self.d_model),
             }
             .init(init, device),
             position_embedding: LearnedPositionsConfig {
                 max_seq_len,
                 d_model,
-                std: 0.02,
+                std: small_std(self.d_model),
             }
             .init(init, device),
             blocks: (0..self.n_layers)

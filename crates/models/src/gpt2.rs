@@ -13,7 +13,7 @@ use burn::prelude::*;
 use llm_core::layers::{
     ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
-    TokenEmbedding, TokenEmbeddingConfig,
+    TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
 
 /// Sizes of a [`Gpt2`].
@@ -96,7 +96,7 @@ impl Gpt2Config {
 
     /// The projections that add to the residual stream begin smaller, by the number of additions (section 2.3).
     fn out_std(&self) -> f64 {
-        0.02 / (2.0 * self.n_layers as f64).sqrt()
+        small_std(self.d_model) / (2.0 * self.n_layers as f64).sqrt()
     }
 
     fn attention(&self) -> AttentionConfig {
@@ -109,7 +109,7 @@ impl Gpt2Config {
             qkv_bias: self.bias,
             out_bias: self.bias,
             dropout: self.dropout,
-            std: 0.02,
+            std: small_std(self.d_model),
             out_std: self.out_std(),
         }
     }
@@ -153,20 +153,20 @@ impl Gpt2Config {
             d_ff,
             bias,
             activation: ActivationKind::GeluTanh,
-            std: 0.02,
+            std: small_std(self.d_model),
             out_std: self.out_std(),
         };
         Gpt2 {
             token_embedding: TokenEmbeddingConfig {
                 vocab_size,
                 d_model,
-                std: 0.02,
+                std: small_std(self.d_model),
             }
             .init(init, device),
             position_embedding: LearnedPositionsConfig {
                 max_seq_len,
                 d_model,
-                std: 0.02,
+                std: small_std(self.d_model),
             }
             .init(init, device),
             blocks: (0..self.n_layers)

@@ -13,7 +13,7 @@ use burn::prelude::*;
 use llm_core::layers::{
     Attention, AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig,
     RmsNorm, RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding,
-    TokenEmbeddingConfig,
+    TokenEmbeddingConfig, small_std,
 };
 
 /// Sizes of a [`Llama`].
@@ -175,7 +175,7 @@ impl LlamaConfig {
 
     fn block(&self) -> BlockConfig {
         let Self { d_model, d_ff, .. } = *self;
-        let out_std = 0.02 / (2.0 * self.n_layers as f64).sqrt();
+        let out_std = small_std(self.d_model) / (2.0 * self.n_layers as f64).sqrt();
         BlockConfig {
             attention: AttentionConfig {
                 d_model,
@@ -186,13 +186,13 @@ impl LlamaConfig {
                 qkv_bias: self.attention_bias,
                 out_bias: self.attention_bias,
                 dropout: self.dropout,
-                std: 0.02,
+                std: small_std(self.d_model),
                 out_std,
             },
             feed_forward: SwiGluConfig {
                 d_model,
                 d_ff,
-                std: 0.02,
+                std: small_std(self.d_model),
                 out_std,
             },
             norm: RmsNormConfig {
@@ -223,13 +223,13 @@ impl LlamaConfig {
             d_in: d_model,
             d_out: vocab_size,
             bias: false,
-            std: 0.02,
+            std: small_std(self.d_model),
         };
         Llama {
             token_embedding: TokenEmbeddingConfig {
                 vocab_size,
                 d_model,
-                std: 0.02,
+                std: small_std(self.d_model),
             }
             .init(init, device),
             blocks: (0..self.n_layers)

@@ -15,7 +15,7 @@ use burn::prelude::*;
 use llm_core::layers::{
     AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm,
     RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding,
-    TokenEmbeddingConfig,
+    TokenEmbeddingConfig, small_std,
 };
 
 use crate::llama::{Block, BlockConfig};
@@ -97,7 +97,7 @@ impl MistralConfig {
 
     fn block(&self) -> BlockConfig {
         let Self { d_model, d_ff, .. } = *self;
-        let out_std = 0.02 / (2.0 * self.n_layers as f64).sqrt();
+        let out_std = small_std(self.d_model) / (2.0 * self.n_layers as f64).sqrt();
         BlockConfig {
             attention: AttentionConfig {
                 d_model,
@@ -108,13 +108,13 @@ impl MistralConfig {
                 qkv_bias: false,
                 out_bias: false,
                 dropout: self.dropout,
-                std: 0.02,
+                std: small_std(self.d_model),
                 out_std,
             },
             feed_forward: SwiGluConfig {
                 d_model,
                 d_ff,
-                std: 0.02,
+                std: small_std(self.d_model),
                 out_std,
             },
             norm: RmsNormConfig {
@@ -145,13 +145,13 @@ impl MistralConfig {
             d_in: d_model,
             d_out: vocab_size,
             bias: false,
-            std: 0.02,
+            std: small_std(self.d_model),
         };
         Mistral {
             token_embedding: TokenEmbeddingConfig {
                 vocab_size,
                 d_model,
-                std: 0.02,
+                std: small_std(self.d_model),
             }
             .init(init, device),
             blocks: (0..self.n_layers)

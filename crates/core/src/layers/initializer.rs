@@ -15,6 +15,16 @@ pub struct Initializer {
     next: u64,
 }
 
+/// Deviation of the initial weights of a model that is `d_model` wide: `√(2 / (5 d_model))`.
+///
+/// At width 1,000 that is the 0.02 of GPT-2 and LLaMA. Narrow models learn much slower from 0.02: with it a GPT-2 of width 128 ended
+/// at a loss of 1.90 where it now ends at 1.74 (`configs/char-small.toml`).
+///
+/// Source: Nguyen, Salazar 2019, "Transformers without Tears", section 3.2 (SmallInit).
+pub fn small_std(d_model: usize) -> f64 {
+    (2.0 / (5.0 * d_model as f64)).sqrt()
+}
+
 impl Initializer {
     /// Starts the sequence of one seed.
     pub fn new(seed: u64) -> Self {

@@ -20,7 +20,7 @@ pub use cache::KvCache;
 pub use dropout::DropoutKey;
 pub use embedding::{TokenEmbedding, TokenEmbeddingConfig};
 pub use feed_forward::{FeedForward, FeedForwardConfig, SwiGlu, SwiGluConfig};
-pub use initializer::Initializer;
+pub use initializer::{Initializer, small_std};
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use pass::Pass;
 pub use positions::{LearnedPositions, LearnedPositionsConfig, Positions, SinusoidalPositions};

@@ -126,8 +126,7 @@ fn a_schedule_longer_than_the_time_limit_is_cut_to_it() {
     let metrics = std::fs::read_to_string(folder.path().join("metrics.jsonl")).expect("metrics");
     let last = metrics
         .lines()
-        .filter(|line| line.contains("\"train\""))
-        .next_back()
+        .rfind(|line| line.contains("\"train\""))
         .expect("a step");
     let record: serde_json::Value = serde_json::from_str(last).expect("JSON");
     let rate = record["learning_rate"].as_f64().expect("a number");
