@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use llm_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,10 @@ use crate::shard::{Counts, TokenShard, Width};
 pub(crate) const VERSION: u32 = 1;
 
 const HEADER: &str = "header.json";
+/// How the names of folders begin that are still being filled.
+const NEW: &str = ".new-";
+/// Time without a new file after which such a folder counts as left behind.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const TRAIN: &str = "train";
 pub(crate) const VALIDATION: &str = "validation";
 
@@ -116,6 +121,7 @@ impl CacheEntry {
     ) -> Result<Self, DataError> {
         let parent = folder.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
+        remove_leftovers(parent);
         let temporary = temporary(parent)?;
         let header = build(temporary.path())?;
         write_header(temporary.path(), &header)?;
@@ -155,9 +161,23 @@ fn publish(temporary: TempDir, folder: &Path, parent: &Path) -> Result<(), DataE
     ))
 }
 
+/// Removes what a process that was killed left behind. A folder that a running one still fills is younger.
+fn remove_leftovers(parent: &Path) {
+    let abandoned = |entry: &fs::DirEntry| {
+        let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+        Some(entry.file_name().to_string_lossy().starts_with(NEW) && age > ABANDONED)
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if abandoned(&entry) == Some(true) {
+            // Another process may be at it; what stays costs only space.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 fn temporary(parent: &Path) -> Result<TempDir, DataError> {
     tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(NEW)
         .tempdir_in(parent)
         .map_err(|source| write_error(parent, source))
 }
@@ -190,5 +210,34 @@ fn write_error(path: &Path, source: std::io::Error) -> DataError {
     DataError::Write {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn only_old_unfinished_folders_are_removed() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let made = |name: &str, age: Duration| {
+            let path = parent.path().join(name);
+            fs::create_dir(&path).expect("a folder");
+            fs::write(path.join("part"), "text").expect("a file");
+            let modified = SystemTime::now() - age;
+            let folder = File::open(&path).expect("the folder");
+            folder.set_modified(modified).expect("a time");
+            path
+        };
+        let old = made(".new-old", 2 * ABANDONED);
+        let kept = [
+            made(".new-young", Duration::ZERO),
+            made("finished", 2 * ABANDONED),
+        ];
+        remove_leftovers(parent.path());
+        assert!(!old.exists());
+        assert!(kept.iter().all(|path| path.exists()));
     }
 }
