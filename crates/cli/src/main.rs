@@ -30,15 +30,16 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    llm_core::threads::start(cli.threads).expect("nothing ran before");
     let verbosity = if cli.quiet {
         Verbosity::Quiet
     } else {
         Verbosity::Normal
     };
     install_log(verbosity);
-    let result =
-        interrupt::install().and_then(|()| commands::run(cli.command, Printer::new(verbosity)));
+    let result = llm_core::threads::start(cli.threads)
+        .map_err(Into::into)
+        .and_then(|()| interrupt::install())
+        .and_then(|()| commands::run(cli.command, Printer::new(verbosity)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 
 use thiserror::Error;
 
-/// The pool was there already: something ran in parallel before, or it was set up twice.
+/// The pool was there already, or the system gives no more threads.
 #[derive(Debug, Error)]
-#[error("the threads were already started")]
-pub struct AlreadyStarted;
+#[error("cannot start the threads: {0}")]
+pub struct ThreadsError(#[from] rayon::ThreadPoolBuildError);
 
 /// Starts the pool with the calling thread as one of its workers. To be called once, first in a program. `None`: `RAYON_NUM_THREADS`,
 /// else one thread for each processor.
@@ -16,11 +16,10 @@ pub struct AlreadyStarted;
 /// thread to begin, and the rest only steal what the caller has not reached.
 ///
 /// # Errors
-/// [`AlreadyStarted`].
-pub fn start(n_threads: Option<NonZeroUsize>) -> Result<(), AlreadyStarted> {
-    rayon::ThreadPoolBuilder::new()
+/// [`ThreadsError`], also when something ran in parallel before.
+pub fn start(n_threads: Option<NonZeroUsize>) -> Result<(), ThreadsError> {
+    Ok(rayon::ThreadPoolBuilder::new()
         .num_threads(n_threads.map_or(0, NonZeroUsize::get))
         .use_current_thread()
-        .build_global()
-        .map_err(|_| AlreadyStarted)
+        .build_global()?)
 }

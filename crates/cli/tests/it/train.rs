@@ -191,24 +191,35 @@ fn the_saved_configuration_and_the_seed_reproduce_the_model() {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let place = Place::with_text();
+    // Wide enough that the work is shared out.
+    let more = [
+        "--max-steps",
+        "4",
+        "--set",
+        "model.d_model=128",
+        "--set",
+        "train.batch_size=16",
+        "--set",
+        "model.dropout=0.1",
+    ];
     for threads in ["1", "2", "5"] {
-        // Wide enough that the work is shared out.
-        let more = [
-            "--max-steps",
-            "4",
-            "--set",
-            "model.d_model=128",
-            "--set",
-            "train.batch_size=16",
-            "--set",
-            "model.dropout=0.1",
-        ];
         let mut command = place.command(&tiny(threads, &more));
         let output = command.env("RAYON_NUM_THREADS", threads).output().unwrap();
         assert!(output.status.success());
     }
-    place.assert_same_runs("1", "2");
-    place.assert_same_runs("1", "5");
+    place.train("flag", &[&["--threads", "3"], &more[..]].concat());
+    for name in ["2", "5", "flag"] {
+        place.assert_same_runs("1", name);
+    }
+}
+
+#[test]
+fn a_number_of_threads_that_no_machine_has_is_refused() {
+    let place = Place::new();
+    for n in ["0", "-1", "1.5", "many", "1025", "99999999999999999999"] {
+        let parts = ["--threads", "from 1 to 1024"];
+        place.refused(&["models", "--threads", n], 2, &parts);
+    }
 }
 
 #[test]
