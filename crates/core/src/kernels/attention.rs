@@ -155,7 +155,8 @@ pub(super) mod flex {
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, values};
     use crate::kernels::matmul::{Matrix, multiply_add_here};
-    use crate::kernels::simd::{dot, max, sum, vectorized};
+    use crate::kernels::simd::{dot, vectorized};
+    use crate::kernels::softmax::softmax;
 
     /// Query rows whose scores are held at a time.
     const BLOCK: usize = 64;
@@ -309,31 +310,17 @@ pub(super) mod flex {
                 let (from, to) = (seen.start - keys.start, seen.end - keys.start);
                 row[..from].fill(0.0);
                 row[to..].fill(0.0);
-                log_sums[i] = vectorized(
+                let (max, log_sum) = vectorized(
                     #[inline(always)]
                     || softmax(&mut row[from..to], scale),
                 );
+                log_sums[i] = max + log_sum;
             }
             let p = Matrix::rows(&scores, block.len(), n);
             let out = &mut out[block.start * sizes.d..block.end * sizes.d];
             multiply_add_here(p, sizes.key_rows(v, &keys), out, sizes.d, false);
         }
         (out, log_sums)
-    }
-
-    /// Scores to probabilities, in place, and the log of the softmax sum.
-    #[inline(always)]
-    fn softmax(row: &mut [f32], scale: f32) -> f32 {
-        let max = max(row) * scale;
-        for x in row.iter_mut() {
-            *x = exp(*x * scale - max);
-        }
-        let sum = sum(row);
-        let factor = 1.0 / sum;
-        for x in row.iter_mut() {
-            *x *= factor;
-        }
-        max + sum.ln()
     }
 
     pub(in crate::kernels) fn backward(

@@ -76,7 +76,8 @@ pub(super) mod flex {
 
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, rows_and_width, values};
-    use crate::kernels::simd::{max, sum, sum_of, vectorized};
+    use crate::kernels::simd::{max, sum_of, vectorized};
+    use crate::kernels::softmax::softmax;
 
     fn ids(targets: &FlexTensor) -> Vec<usize> {
         let targets = targets.to_contiguous();
@@ -113,21 +114,6 @@ pub(super) mod flex {
             #[inline(always)]
             |[x]| exp(x - max),
         );
-        (max, sum.ln())
-    }
-
-    /// Logits to probabilities, in place; the largest logit and the log of the sum as [`log_sum_exp`] has them.
-    #[inline(always)]
-    fn softmax(row: &mut [f32]) -> (f32, f32) {
-        let max = max(row);
-        for x in row.iter_mut() {
-            *x = exp(*x - max);
-        }
-        let sum = sum(row);
-        let factor = 1.0 / sum;
-        for x in row.iter_mut() {
-            *x *= factor;
-        }
         (max, sum.ln())
     }
 
@@ -172,7 +158,7 @@ pub(super) mod flex {
                 let logit = row[target];
                 let (max, log_sum) = vectorized(
                     #[inline(always)]
-                    || softmax(row),
+                    || softmax(row, 1.0),
                 );
                 *loss = log_sum + (max - logit);
                 row[target] -= 1.0;

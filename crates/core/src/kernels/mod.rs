@@ -23,6 +23,7 @@ mod orthogonalize;
 mod rms_norm;
 mod rope;
 mod simd;
+mod softmax;
 mod sum_of_squares;
 
 pub use activation::{ActivationKind, activation};
