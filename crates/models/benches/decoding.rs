@@ -13,7 +13,7 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use llm_core::memory::keep_large_buffers;
 use llm_core::threads;
 use llm_models::LanguageModel;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, Strategy, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, generate};
 use llm_models::presets::Preset;
 
 /// `[name, prompt tokens, new tokens, tokens that count]`.
@@ -34,7 +34,7 @@ fn work(model: &LanguageModel, prompt_tokens: usize, new_tokens: usize) -> usize
         &prompts,
         &config,
         &special,
-        Caching::Cached,
+        Method::Cached,
         &mut go_on,
     );
     out.expect("generated")[0].tokens.len()

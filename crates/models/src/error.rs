@@ -56,6 +56,21 @@ pub enum ModelError {
     /// Sizes that make no layer.
     #[error("model.{0}")]
     Layer(#[from] LayerError),
+    /// Guessed tokens are checked by the plan alone.
+    #[error(
+        "guesses of the next tokens need f32 weights on the CPU: leave --lookup and --draft-model out"
+    )]
+    NoPlan,
+    /// The draft model knows other tokens.
+    #[error(
+        "the draft model has {theirs} tokens, the model {ours}: both must have the same tokenizer"
+    )]
+    DraftVocabulary {
+        /// Tokens of the model.
+        ours: usize,
+        /// Tokens of the draft model.
+        theirs: usize,
+    },
     /// A file can't be read.
     #[error("can't read {}", path.display())]
     Read {

@@ -9,6 +9,8 @@
 //! Source: Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training", equation 2 and section 4.1.
 
 use burn::prelude::*;
+use llm_core::decode::Register::Stream;
+use llm_core::decode::{Operation, Plan, Weights};
 use llm_core::layers::{
     ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
@@ -173,6 +175,21 @@ impl Gpt {
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.token_embedding.logits(hidden)
     }
+
+    /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self) -> Option<Plan> {
+        let mut operations = Vec::new();
+        for block in &self.blocks {
+            operations.extend(block.plan()?);
+        }
+        Some(Plan {
+            token_embedding: Weights::of(&self.token_embedding.weight)?,
+            position_embedding: Some(Weights::of(&self.position_embedding.weight)?),
+            rope: None,
+            operations,
+            head: self.token_embedding.plan_head()?,
+        })
+    }
 }
 
 impl Block {
@@ -184,5 +201,16 @@ impl Block {
         let processed = self.feed_forward.forward(x.clone());
         self.feed_forward_norm
             .forward(x + pass.dropout(processed, self.dropout, layer, 2))
+    }
+
+    fn plan(&self) -> Option<[Operation; 6]> {
+        Some([
+            self.attention.plan(Stream)?,
+            Operation::Add,
+            self.attention_norm.plan(Stream, Stream)?,
+            self.feed_forward.plan(Stream)?,
+            Operation::Add,
+            self.feed_forward_norm.plan(Stream, Stream)?,
+        ])
     }
 }

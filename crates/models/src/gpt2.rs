@@ -10,6 +10,8 @@
 //! released models. Without biases it is the form of Karpathy's nanoGPT.
 
 use burn::prelude::*;
+use llm_core::decode::Register::{Branch, Stream};
+use llm_core::decode::{Operation, Plan, Weights};
 use llm_core::layers::{
     ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
@@ -204,6 +206,22 @@ impl Gpt2 {
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.token_embedding.logits(hidden)
     }
+
+    /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self) -> Option<Plan> {
+        let mut operations = Vec::new();
+        for block in &self.blocks {
+            operations.extend(block.plan()?);
+        }
+        operations.push(self.final_norm.plan(Stream, Stream)?);
+        Some(Plan {
+            token_embedding: Weights::of(&self.token_embedding.weight)?,
+            position_embedding: Some(Weights::of(&self.position_embedding.weight)?),
+            rope: None,
+            operations,
+            head: self.token_embedding.plan_head()?,
+        })
+    }
 }
 
 impl Block {
@@ -216,5 +234,16 @@ impl Block {
             .feed_forward
             .forward(self.feed_forward_norm.forward(x.clone()));
         x + pass.dropout(processed, self.dropout, layer, 2)
+    }
+
+    fn plan(&self) -> Option<[Operation; 6]> {
+        Some([
+            self.attention_norm.plan(Stream, Branch)?,
+            self.attention.plan(Branch)?,
+            Operation::Add,
+            self.feed_forward_norm.plan(Stream, Branch)?,
+            self.feed_forward.plan(Branch)?,
+            Operation::Add,
+        ])
     }
 }

@@ -10,6 +10,8 @@
 //! Herd of Models", table 3; sizes as in the released models.
 
 use burn::prelude::*;
+use llm_core::decode::Register::{Branch, Stream};
+use llm_core::decode::{Operation, Plan, Weights};
 use llm_core::layers::{
     Attention, AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig,
     RmsNorm, RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding,
@@ -264,6 +266,25 @@ impl Llama {
             None => self.token_embedding.logits(hidden),
         }
     }
+
+    /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self) -> Option<Plan> {
+        let mut operations = Vec::new();
+        for block in &self.blocks {
+            operations.extend(block.plan()?);
+        }
+        operations.push(self.final_norm.plan(Stream, Stream)?);
+        Some(Plan {
+            token_embedding: Weights::of(&self.token_embedding.weight)?,
+            position_embedding: None,
+            rope: Some(self.rope.clone()),
+            operations,
+            head: match &self.head {
+                Some(head) => head.plan()?,
+                None => self.token_embedding.plan_head()?,
+            },
+        })
+    }
 }
 
 impl BlockConfig {
@@ -293,5 +314,16 @@ impl Block {
             .feed_forward
             .forward(self.feed_forward_norm.forward(x.clone()));
         x + pass.dropout(processed, self.dropout, layer, 2)
+    }
+
+    pub(crate) fn plan(&self) -> Option<[Operation; 6]> {
+        Some([
+            self.attention_norm.plan(Stream, Branch)?,
+            self.attention.plan(Branch)?,
+            Operation::Add,
+            self.feed_forward_norm.plan(Stream, Branch)?,
+            self.feed_forward.plan(Branch)?,
+            Operation::Add,
+        ])
     }
 }

@@ -12,6 +12,8 @@
 //! Source: Jiang et al. 2023, "Mistral 7B", section 2.
 
 use burn::prelude::*;
+use llm_core::decode::Register::Stream;
+use llm_core::decode::{Plan, Weights};
 use llm_core::layers::{
     AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm,
     RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding,
@@ -185,5 +187,24 @@ impl Mistral {
             Some(head) => head.forward(hidden),
             None => self.token_embedding.logits(hidden),
         }
+    }
+
+    /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self) -> Option<Plan> {
+        let mut operations = Vec::new();
+        for block in &self.blocks {
+            operations.extend(block.plan()?);
+        }
+        operations.push(self.final_norm.plan(Stream, Stream)?);
+        Some(Plan {
+            token_embedding: Weights::of(&self.token_embedding.weight)?,
+            position_embedding: None,
+            rope: Some(self.rope.clone()),
+            operations,
+            head: match &self.head {
+                Some(head) => head.plan()?,
+                None => self.token_embedding.plan_head()?,
+            },
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::module::{Param, ParamId};
 use burn::prelude::*;
+use llm_core::decode::Plan;
 use llm_core::layers::{KvCache, Pass};
 
 use crate::gpt::Gpt;
@@ -72,6 +73,16 @@ impl LanguageModel {
             Stack::Gpt2(model) => model.logits(hidden),
             Stack::Llama(model) => model.logits(hidden),
             Stack::Mistral(model) => model.logits(hidden),
+        }
+    }
+
+    /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self) -> Option<Plan> {
+        match &self.stack {
+            Stack::Gpt(model) => model.plan(),
+            Stack::Gpt2(model) => model.plan(),
+            Stack::Llama(model) => model.plan(),
+            Stack::Mistral(model) => model.plan(),
         }
     }
 

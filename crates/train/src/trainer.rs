@@ -12,7 +12,7 @@ use llm_core::memory::resident_bytes;
 use llm_data::TokenShard;
 use llm_models::LanguageModel;
 use llm_models::checkpoint::SpecialIds;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, generate};
 
 use crate::checkpoint::{Checkpoints, Fitted, Progress, WriteExtras, newest};
 use crate::config::{OptimizerConfig, ScheduleConfig, TrainConfig};
@@ -482,7 +482,7 @@ impl Trainer<'_> {
             prompt,
             &config,
             &self.run.special,
-            Caching::Cached,
+            Method::Cached,
             &mut go_on,
         )?;
         (self.run.on_event)(Event::Sample {

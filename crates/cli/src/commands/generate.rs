@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::{ArgGroup, ValueEnum};
 use llm_models::generate::{
-    Caching, Decision, Finish, GenerateConfig, Generated, Special, Step, generate,
+    Decision, Finish, GenerateConfig, Generated, Method, Special, Step, generate,
 };
 use llm_tokenizer::Tokenizer;
 use serde::Serialize;
@@ -79,6 +79,12 @@ pub(crate) struct Args {
     /// Compute every step from scratch, for cross-checks
     #[arg(long)]
     no_cache: bool,
+    /// Guess that the text repeats itself, and check several tokens in one pass: the same text, sooner where guesses are right
+    #[arg(long, conflicts_with_all = ["no_cache", "draft_model"])]
+    lookup: bool,
+    /// Folder of a smaller model with the same tokenizer, which guesses as --lookup does
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    draft_model: Option<PathBuf>,
     /// Print one JSON object for each sequence
     #[arg(long)]
     json: bool,
@@ -145,6 +151,11 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let device = args.device.open()?;
     let prompts = args.prompts()?;
     let ModelFolder { model, tokenizer } = ModelFolder::load(&args.model, &device)?;
+    let draft = args
+        .draft_model
+        .as_deref()
+        .map(|path| ModelFolder::load(path, &device));
+    let draft = draft.transpose()?.map(|folder| folder.model);
     let ids = prompts
         .iter()
         .map(|prompt| args.encode(&tokenizer, prompt))
@@ -193,12 +204,13 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         eos: tokenizer.eos(),
         n_tokens: Some(tokenizer.vocab_size()),
     };
-    let caching = if args.no_cache {
-        Caching::Uncached
-    } else {
-        Caching::Cached
+    let method = match &draft {
+        Some(draft) => Method::Draft(draft),
+        None if args.lookup => Method::Lookup,
+        None if args.no_cache => Method::Uncached,
+        None => Method::Cached,
     };
-    let generated = generate(&model, &ids, &config, &special, caching, &mut on_step);
+    let generated = generate(&model, &ids, &config, &special, method, &mut on_step);
     if let Some(error) = failure {
         return Err(error);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::prelude::Device;
 use llm_data::{Prepared, SEPARATOR, check};
 use llm_models::checkpoint;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, generate};
 use llm_train::{Outcome, StopReason};
 
 use super::Narrator;
@@ -97,7 +97,7 @@ impl<'a> Summary<'a> {
             &[vec![]],
             &config,
             &special,
-            Caching::Cached,
+            Method::Cached,
             &mut |_| Decision::Continue,
         )?;
         let mut text = String::new();

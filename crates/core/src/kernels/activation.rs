@@ -118,7 +118,7 @@ pub(super) mod composed {
     }
 }
 
-pub(super) mod flex {
+pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use rayon::prelude::*;
 
@@ -137,6 +137,25 @@ pub(super) mod flex {
 
     fn normal_cdf(x: f32) -> f32 {
         0.5 * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2))
+    }
+
+    fn gelu(x: f32) -> f32 {
+        x * normal_cdf(x)
+    }
+
+    #[inline(always)]
+    fn gelu_tanh(x: f32) -> f32 {
+        0.5 * x * (1.0 + inner_tanh(x))
+    }
+
+    #[inline(always)]
+    fn silu(x: f32) -> f32 {
+        x * sigmoid(x)
+    }
+
+    #[inline(always)]
+    fn relu(x: f32) -> f32 {
+        x.max(0.0)
     }
 
     /// `y = f(x)`.
@@ -190,24 +209,39 @@ pub(super) mod flex {
         from_vec(dx, shape)
     }
 
+    /// `x = f(x)`.
+    #[inline(always)]
+    fn change_values(x: &mut [f32], f: &impl Fn(f32) -> f32) {
+        for x in x {
+            *x = f(*x);
+        }
+    }
+
+    fn change(x: &mut [f32], f: impl Fn(f32) -> f32 + Sync) {
+        x.par_chunks_mut(CHUNK).for_each(|x| {
+            vectorized(
+                #[inline(always)]
+                || change_values(x, &f),
+            );
+        });
+    }
+
     pub(in crate::kernels) fn forward(x: FlexTensor, kind: ActivationKind) -> FlexTensor {
         match kind {
-            ActivationKind::Gelu => map(x, |x| x * normal_cdf(x)),
-            ActivationKind::GeluTanh => map(
-                x,
-                #[inline(always)]
-                |x| 0.5 * x * (1.0 + inner_tanh(x)),
-            ),
-            ActivationKind::Silu => map(
-                x,
-                #[inline(always)]
-                |x| x * sigmoid(x),
-            ),
-            ActivationKind::Relu => map(
-                x,
-                #[inline(always)]
-                |x| x.max(0.0),
-            ),
+            ActivationKind::Gelu => map(x, gelu),
+            ActivationKind::GeluTanh => map(x, gelu_tanh),
+            ActivationKind::Silu => map(x, silu),
+            ActivationKind::Relu => map(x, relu),
+        }
+    }
+
+    /// [`forward`] of values where they are.
+    pub(crate) fn in_place(x: &mut [f32], kind: ActivationKind) {
+        match kind {
+            ActivationKind::Gelu => change(x, gelu),
+            ActivationKind::GeluTanh => change(x, gelu_tanh),
+            ActivationKind::Silu => change(x, silu),
+            ActivationKind::Relu => change(x, relu),
         }
     }
 

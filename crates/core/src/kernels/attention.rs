@@ -146,12 +146,13 @@ pub(super) mod composed {
     }
 }
 
-pub(super) mod flex {
+pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
     use rayon::prelude::*;
 
     use super::AttentionOptions;
+    use crate::kernels::attention_row::Heads;
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, values};
     use crate::kernels::matmul::{Matrix, multiply_add_here};
@@ -285,6 +286,49 @@ pub(super) mod flex {
             from_vec(out, shape),
             from_vec(log_sums, Shape::new([sizes.batch, sizes.heads, sizes.s])),
         )
+    }
+
+    /// [`forward`] of the newest `n` of `held` positions of one sequence, causal, on slices: `q` and `out` `[n, n_heads * d_head]`,
+    /// `k` and `v` `[held, n_kv_heads * d_head]`.
+    pub(crate) fn attend(
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        [n, held]: [usize; 2],
+        heads: Heads,
+        window: Option<usize>,
+        out: &mut [f32],
+    ) {
+        let sizes = Sizes {
+            batch: 1,
+            s: n,
+            t: held,
+            heads: heads.n_heads,
+            kv_heads: heads.n_kv_heads,
+            d: heads.d_head,
+            options: AttentionOptions {
+                scale: 1.0 / (heads.d_head as f64).sqrt(),
+                causal: true,
+                window,
+            },
+        };
+        let all: Vec<Vec<f32>> = (0..sizes.heads)
+            .into_par_iter()
+            .map(|head| {
+                let kv_head = head / sizes.group();
+                let q = sizes.query(q, 0, head);
+                forward_head(
+                    &sizes,
+                    q,
+                    sizes.key(k, 0, kv_head),
+                    sizes.key(v, 0, kv_head),
+                )
+                .0
+            })
+            .collect();
+        for (head, own) in all.iter().enumerate() {
+            scatter(out, own, head, sizes.heads, sizes.d);
+        }
     }
 
     /// Output `[s, d]` and logs of the softmax sums `[s]` of one head.

@@ -25,7 +25,7 @@ pub(super) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
 }
 
 /// The tensor itself when it is contiguous, else a copy.
-pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     // `to_contiguous` takes a reference and would add an owner of the buffer, and with it a copy on the next write.
     if tensor.is_contiguous() {
         tensor
@@ -35,7 +35,7 @@ pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
 }
 
 /// The values of a contiguous f32 tensor.
-pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
+pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
     tensor
         .as_slice::<f32>()
         .expect("made contiguous and checked to be f32")
@@ -47,7 +47,7 @@ pub(super) fn all_f32(tensors: &[&FlexTensor]) -> bool {
 }
 
 /// Product of all axes but the last, and the last.
-pub(super) fn rows_and_width(tensor: &FlexTensor) -> (usize, usize) {
+pub(crate) fn rows_and_width(tensor: &FlexTensor) -> (usize, usize) {
     let shape = tensor.layout().shape();
     let width = shape[shape.num_dims() - 1];
     (shape.num_elements() / width.max(1), width)

@@ -78,7 +78,7 @@ pub(super) mod composed {
     }
 }
 
-pub(super) mod flex {
+pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
     use rayon::prelude::*;
@@ -121,7 +121,13 @@ pub(super) mod flex {
 
     /// One row of `y`; its mean and reciprocal root.
     #[inline(always)]
-    fn forward_row(y: &mut [f32], x: &[f32], gamma: &[f32], beta: &[f32], eps: f32) -> (f32, f32) {
+    pub(crate) fn forward_row(
+        y: &mut [f32],
+        x: &[f32],
+        gamma: &[f32],
+        beta: &[f32],
+        eps: f32,
+    ) -> (f32, f32) {
         let width = x.len() as f32;
         let mean = sum(x) / width;
         let squares = sum_of(

@@ -74,7 +74,7 @@ pub(super) mod flex {
 
     use crate::kernels::flex::{add_in_order, contiguous, from_vec, rows_and_width, values};
     use crate::kernels::matmul::{Matrix, multiply_add};
-    use crate::kernels::matvec::{MOST_ROWS, few_rows};
+    use crate::kernels::matvec::{MOST_ROWS, Product, few_rows};
     use crate::kernels::simd::vectorized;
 
     /// Rows summed by one thread before the partial sums are added in order.
@@ -88,13 +88,14 @@ pub(super) mod flex {
         let (x, weight) = (contiguous(x), contiguous(weight));
         let ((rows, d_in), (d_out, _)) = (rows_and_width(&x), rows_and_width(&weight));
         let bias = bias.map(contiguous);
-        if (1..=MOST_ROWS).contains(&rows) {
-            let mut y = few_rows(values(&x), rows, values(&weight), d_in);
-            if let Some(bias) = &bias {
-                for y in y.chunks_exact_mut(d_out) {
-                    y.iter_mut().zip(values(bias)).for_each(|(y, b)| *y += b);
-                }
-            }
+        if (1..=MOST_ROWS).contains(&rows) && d_in > 0 {
+            let mut y = vec![0.0; rows * d_out];
+            let product = Product {
+                w: values(&weight),
+                bias: bias.as_ref().map(values),
+                y: &mut y,
+            };
+            few_rows(values(&x), rows, [product]);
             return from_vec(y, Shape::new([rows, d_out]));
         }
         let mut y = match &bias {

@@ -4,7 +4,7 @@ use gemm::Parallelism;
 
 /// A borrowed matrix with any strides.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     values: &'a [f32],
     n_rows: usize,
     n_columns: usize,
@@ -14,7 +14,7 @@ pub(super) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// Rows one after the other.
-    pub(super) fn rows(values: &'a [f32], n_rows: usize, n_columns: usize) -> Self {
+    pub(crate) fn rows(values: &'a [f32], n_rows: usize, n_columns: usize) -> Self {
         Self::strided(values, n_rows, n_columns, n_columns)
     }
 
@@ -22,7 +22,7 @@ impl<'a> Matrix<'a> {
     ///
     /// # Panics
     /// When `values` is too short.
-    pub(super) fn strided(
+    pub(crate) fn strided(
         values: &'a [f32],
         n_rows: usize,
         n_columns: usize,
@@ -48,7 +48,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The same values with rows and columns exchanged.
-    pub(super) fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Self {
             values: self.values,
             n_rows: self.n_columns,
@@ -60,7 +60,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// `out = a · b`, or with `add` `out += a · b`, on all threads. `out` is `[a rows, b columns]`.
-pub(super) fn multiply_add(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], add: bool) {
+pub(crate) fn multiply_add(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], add: bool) {
     // Below this the split costs more than it brings.
     const PARALLEL_FROM: usize = 1 << 16;
     let n_columns = b.n_columns;

@@ -1,94 +1,142 @@
-//! Products of a few rows with a large matrix, as decoding has them: bound by reading the matrix, which is read once.
+//! Products of a few rows with large matrices, as decoding has them: bound by reading the matrices, which are read once.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows up to which this is the way; above them the `gemm` crate, which packs the matrix first, is quicker.
-pub(super) const MOST_ROWS: usize = 8;
+pub(crate) const MOST_ROWS: usize = 32;
 
-/// Rows of the matrix in one unit of parallel work.
+/// Rows of `x` at a time.
+const BLOCK: usize = 8;
+
+/// Rows of a matrix in one unit of parallel work.
 const CHUNK: usize = 64;
 
-/// `x · wᵀ`: `x [rows, d_in]`, `w [d_out, d_in]` → `[rows, d_out]`, for at most [`MOST_ROWS`] rows.
-pub(super) fn few_rows(x: &[f32], rows: usize, w: &[f32], d_in: usize) -> Vec<f32> {
-    assert!((1..=MOST_ROWS).contains(&rows) && x.len() == rows * d_in);
-    if d_in == 0 {
-        return Vec::new();
-    }
-    let d_out = w.len() / d_in;
-    // Outputs of one row of the matrix side by side.
-    let mut y = vec![0.0; d_out * rows];
-    y.par_chunks_mut(CHUNK * rows)
-        .zip(w.par_chunks(CHUNK * d_in))
-        .for_each(|(y, w)| {
-            let dots = Dots { x, w, d_in, y };
-            match rows {
-                1 => dots.run::<1, 4>(),
-                2 => dots.run::<2, 4>(),
-                3 => dots.run::<3, 4>(),
-                4 => dots.run::<4, 4>(),
-                5 => dots.run::<5, 2>(),
-                6 => dots.run::<6, 2>(),
-                7 => dots.run::<7, 2>(),
-                _ => dots.run::<8, 2>(),
-            }
-        });
-    if rows == 1 {
-        return y;
-    }
-    (0..rows)
-        .flat_map(|row| y[row..].iter().step_by(rows))
-        .copied()
-        .collect()
+/// Products and sums below which one thread does all.
+const PARALLEL_FROM: usize = 1 << 15;
+
+/// `y = x · wᵀ + bias` with an `x` that several products share.
+pub(crate) struct Product<'a> {
+    /// `[d_out, d_in]`.
+    pub(crate) w: &'a [f32],
+    /// `[d_out]`.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// `[rows, d_out]`, overwritten.
+    pub(crate) y: &'a mut [f32],
 }
 
-/// Inner products of all rows of `x` with some rows of the matrix, into `y [matrix rows, rows of x]`.
-struct Dots<'a> {
+/// Computes `products` of `x [rows, d_in]`, at most [`MOST_ROWS`] rows, as one piece of parallel work.
+///
+/// The bits of a row depend neither on the rows beside it nor on the number of threads.
+pub(crate) fn few_rows<'a>(
+    x: &[f32],
+    rows: usize,
+    products: impl IntoIterator<Item = Product<'a>>,
+) {
+    assert!(!x.is_empty() && x.len().is_multiple_of(rows));
+    let d_in = x.len() / rows;
+    let mut tasks = Vec::new();
+    let mut work = 0;
+    for Product { w, bias, y } in products {
+        work += rows * w.len();
+        let d_out = w.len() / d_in;
+        let y = y.chunks_exact_mut(d_out.max(1)).take(rows);
+        let mut y: Vec<_> = y.map(|y| y.chunks_mut(CHUNK)).collect();
+        for (i, w) in w.chunks(CHUNK * d_in).enumerate() {
+            tasks.push(Task {
+                x,
+                d_in,
+                w,
+                bias: bias.map(|bias| &bias[i * CHUNK..]),
+                y: y.iter_mut().filter_map(Iterator::next).collect(),
+            });
+        }
+    }
+    let run = |task: Task<'_>| Arch::new().dispatch(task);
+    if work < PARALLEL_FROM {
+        tasks.into_iter().for_each(run);
+    } else {
+        tasks.into_par_iter().for_each(run);
+    }
+}
+
+/// Inner products of all rows of `x` with some rows of a matrix, which stay in a near cache.
+struct Task<'a> {
     x: &'a [f32],
-    w: &'a [f32],
     d_in: usize,
-    y: &'a mut [f32],
+    w: &'a [f32],
+    bias: Option<&'a [f32]>,
+    /// For each row of `x` the outputs of these rows of the matrix.
+    y: Vec<&'a mut [f32]>,
 }
 
-impl Dots<'_> {
-    /// With `R` rows of `x` and `W` rows of the matrix at a time.
-    fn run<const R: usize, const W: usize>(self) {
-        struct Run<'a, const R: usize, const W: usize>(Dots<'a>);
+impl WithSimd for Task<'_> {
+    type Output = ();
 
-        impl<const R: usize, const W: usize> WithSimd for Run<'_, R, W> {
-            type Output = ();
-
-            #[inline(always)]
-            fn with_simd<S: Simd>(self, simd: S) {
-                let Dots { x, w, d_in, y } = self.0;
-                let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * d_in..][..d_in]);
-                let whole = w.len() / d_in / W * W;
-                let (first, rest) = y.split_at_mut(whole * R);
-                for (y, w) in first.chunks_exact_mut(W * R).zip(w.chunks_exact(W * d_in)) {
-                    let w: [&[f32]; W] = std::array::from_fn(|i| &w[i * d_in..][..d_in]);
-                    block(simd, x, w, y);
-                }
-                for (y, w) in rest
-                    .chunks_exact_mut(R)
-                    .zip(w[whole * d_in..].chunks_exact(d_in))
-                {
-                    block(simd, x, [w], y);
-                }
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let blocks = self.x.chunks(BLOCK * self.d_in);
+        for (x, y) in blocks.zip(self.y.chunks_mut(BLOCK)) {
+            let (w, bias) = (self.w, self.bias);
+            // Matrix rows at a time: together with the rows of `x` they fill the registers with sums.
+            match y.len() {
+                1 => rows::<S, 1, 4>(simd, x, w, bias, y),
+                2 => rows::<S, 2, 4>(simd, x, w, bias, y),
+                3 => rows::<S, 3, 4>(simd, x, w, bias, y),
+                4 => rows::<S, 4, 4>(simd, x, w, bias, y),
+                5 => rows::<S, 5, 2>(simd, x, w, bias, y),
+                6 => rows::<S, 6, 2>(simd, x, w, bias, y),
+                7 => rows::<S, 7, 2>(simd, x, w, bias, y),
+                _ => rows::<S, 8, 2>(simd, x, w, bias, y),
             }
         }
+    }
+}
 
-        Arch::new().dispatch(Run::<R, W>(self));
+/// `R` rows of `x`, `W` rows of the matrix at a time.
+#[inline(always)]
+fn rows<S: Simd, const R: usize, const W: usize>(
+    simd: S,
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [&mut [f32]],
+) {
+    let d_in = x.len() / R;
+    let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * d_in..][..d_in]);
+    let n = w.len() / d_in;
+    for i in (0..n / W * W).step_by(W) {
+        let w: [&[f32]; W] = std::array::from_fn(|j| &w[(i + j) * d_in..][..d_in]);
+        store(block(simd, x, w), bias, y, i);
+    }
+    for i in n / W * W..n {
+        store(block(simd, x, [&w[i * d_in..][..d_in]]), bias, y, i);
+    }
+}
+
+/// Writes the sums of the matrix rows from `i` on.
+#[inline(always)]
+fn store<const R: usize, const W: usize>(
+    sums: [[f32; R]; W],
+    bias: Option<&[f32]>,
+    y: &mut [&mut [f32]],
+    i: usize,
+) {
+    for (i, sums) in (i..).zip(sums) {
+        let bias = bias.map_or(0.0, |bias| bias[i]);
+        for (y, sum) in y.iter_mut().zip(sums) {
+            y[i] = sum + bias;
+        }
     }
 }
 
 /// All inner products of `R` vectors with `W` vectors.
 #[inline(always)]
-fn block<S: Simd, const R: usize, const W: usize>(
+pub(super) fn block<S: Simd, const R: usize, const W: usize>(
     simd: S,
     x: [&[f32]; R],
     w: [&[f32]; W],
-    y: &mut [f32],
-) {
+) -> [[f32; R]; W] {
     let mut sums = [[simd.splat_f32s(0.0); R]; W];
     let x = x.map(
         #[inline(always)]
@@ -116,12 +164,14 @@ fn block<S: Simd, const R: usize, const W: usize>(
             }
         }
     }
-    for ((y, sums), (_, w)) in y.chunks_exact_mut(R).zip(sums).zip(w) {
-        for ((y, sum), (_, x)) in y.iter_mut().zip(sums).zip(x) {
+    let mut totals = [[0.0; R]; W];
+    for ((totals, sums), (_, w)) in totals.iter_mut().zip(sums).zip(w) {
+        for ((total, sum), (_, x)) in totals.iter_mut().zip(sums).zip(x) {
             let tail: f32 = w.iter().zip(x).map(|(w, x)| w * x).sum();
-            *y = simd.reduce_sum_f32s(sum) + tail;
+            *total = simd.reduce_sum_f32s(sum) + tail;
         }
     }
+    totals
 }
 
 #[cfg(test)]
@@ -130,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_number_of_rows_and_sizes_that_fill_no_register() {
-        for rows in 1..=MOST_ROWS {
+        for rows in (1..=9).chain([16, 19, MOST_ROWS]) {
             for (d_in, d_out) in [(1, 1), (5, 3), (16, 4), (37, 67), (64, 131)] {
                 // Whole numbers: the order of their sum does not matter.
                 let numbers = |n: usize, salt: usize| -> Vec<f32> {
@@ -146,11 +196,21 @@ mod tests {
                         .map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum());
                     expected.extend::<Vec<f32>>(dots.collect());
                 }
-                assert_eq!(
-                    few_rows(&x, rows, &w, d_in),
-                    expected,
-                    "{rows} × {d_in} × {d_out}"
+                let (bias, mut plain, mut shifted) = (
+                    numbers(d_out, 3),
+                    vec![f32::NAN; rows * d_out],
+                    vec![f32::NAN; rows * d_out],
                 );
+                let products = [(None, &mut plain), (Some(&bias[..]), &mut shifted)];
+                few_rows(
+                    &x,
+                    rows,
+                    products.map(|(bias, y)| Product { w: &w, bias, y }),
+                );
+                assert_eq!(plain, expected, "{rows} × {d_in} × {d_out}");
+                let expected = expected.chunks(d_out).flat_map(|y| y.iter().zip(&bias));
+                let expected: Vec<f32> = expected.map(|(y, bias)| y + bias).collect();
+                assert_eq!(shifted, expected, "{rows} × {d_in} × {d_out} with bias");
             }
         }
     }

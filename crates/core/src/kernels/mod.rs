@@ -9,20 +9,21 @@
 //!
 //! A new operation is a new file with `composed`, `flex` and `gradient` modules, two lines in [`Kernels`] and one in `Routed`.
 
-mod activation;
+pub(crate) mod activation;
 mod adamw;
-mod attention;
+pub(crate) mod attention;
+pub(crate) mod attention_row;
 mod cross_entropy;
 mod exp;
-mod flex;
-mod layer_norm;
+pub(crate) mod flex;
+pub(crate) mod layer_norm;
 mod linear;
-mod matmul;
-mod matvec;
+pub(crate) mod matmul;
+pub(crate) mod matvec;
 mod orthogonalize;
-mod rms_norm;
-mod rope;
-mod simd;
+pub(crate) mod rms_norm;
+pub(crate) mod rope;
+pub(crate) mod simd;
 mod softmax;
 mod sum_of_squares;
 
@@ -35,6 +36,7 @@ pub use linear::linear;
 pub use orthogonalize::orthogonalize;
 pub use rms_norm::rms_norm;
 pub use rope::rotate_half;
+pub use softmax::{arg_max, log_sum_exp, softmax_in_place};
 pub use sum_of_squares::sum_of_squares;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;

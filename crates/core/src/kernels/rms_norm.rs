@@ -62,7 +62,7 @@ pub(super) mod composed {
     }
 }
 
-pub(super) mod flex {
+pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
     use rayon::prelude::*;
@@ -99,7 +99,7 @@ pub(super) mod flex {
 
     /// One row of `y`; the reciprocal root.
     #[inline(always)]
-    fn forward_row(y: &mut [f32], x: &[f32], gamma: &[f32], eps: f32) -> f32 {
+    pub(crate) fn forward_row(y: &mut [f32], x: &[f32], gamma: &[f32], eps: f32) -> f32 {
         let rstd = 1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt();
         for ((y, x), gamma) in y.iter_mut().zip(x).zip(gamma) {
             *y = x * rstd * gamma;

@@ -57,7 +57,7 @@ pub(super) mod composed {
     }
 }
 
-pub(super) mod flex {
+pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use rayon::prelude::*;
 
@@ -93,6 +93,21 @@ pub(super) mod flex {
                 );
             });
         from_vec(y, shape)
+    }
+
+    /// Rotates the heads of `x [tokens, heads * d]` where they are, by `cos` and `sin` `[tokens, d / 2]`.
+    pub(crate) fn rotate_rows(x: &mut [f32], d: usize, cos: &[f32], sin: &[f32]) {
+        let half = d / 2;
+        let width = x.len() / (cos.len() / half);
+        let angles = cos.chunks_exact(half).zip(sin.chunks_exact(half));
+        for (row, (cos, sin)) in x.chunks_exact_mut(width).zip(angles) {
+            for head in row.chunks_exact_mut(d) {
+                let (first, second) = head.split_at_mut(half);
+                for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+                    (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+                }
+            }
+        }
     }
 
     /// The halves of one head.

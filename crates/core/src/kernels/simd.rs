@@ -9,7 +9,7 @@ const LANES: usize = 32;
 ///
 /// The compiler never fuses a product and a sum on its own: the bits do not depend on the instructions.
 #[inline(always)]
-pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 

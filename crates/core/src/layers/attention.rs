@@ -7,6 +7,7 @@ use burn::prelude::*;
 use burn::tensor::activation::softmax;
 
 use super::{Initializer, LayerError, Pass, Projection, ProjectionConfig, Rope, at_least_one};
+use crate::decode::{AttentionStep, Operation, Register};
 use crate::kernels::{AttentionOptions, attention};
 
 /// Sizes of an [`Attention`] layer.
@@ -174,6 +175,21 @@ impl Attention {
         }; // [batch, seq, n_heads, d_head]
         self.output
             .forward(mixed.reshape([batch, seq, n_heads * d_head]))
+    }
+
+    /// This layer as a step of a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self, from: Register) -> Option<Operation> {
+        let attention = AttentionStep {
+            query: self.query.plan()?,
+            key: self.key.plan()?,
+            value: self.value.plan()?,
+            output: self.output.plan()?,
+            n_heads: self.config.n_heads,
+            n_kv_heads: self.config.n_kv_heads,
+            d_head: self.config.d_head,
+            window: self.config.window,
+        };
+        Some(Operation::Attention { attention, from })
     }
 
     /// Tells the dropout of probabilities apart from a block's own.

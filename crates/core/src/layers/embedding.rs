@@ -6,6 +6,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 use super::Initializer;
+use crate::decode::{Linear, Weights};
 use crate::kernels::linear;
 
 /// Sizes of a [`TokenEmbedding`].
@@ -57,5 +58,13 @@ impl TokenEmbedding {
     /// - output: `[rows, vocab_size]`
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         linear(hidden, self.weight.val(), None)
+    }
+
+    /// The tied head for a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan_head(&self) -> Option<Linear> {
+        Some(Linear {
+            weight: Weights::of(&self.weight)?,
+            bias: None,
+        })
     }
 }

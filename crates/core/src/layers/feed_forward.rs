@@ -6,6 +6,7 @@
 use burn::prelude::*;
 
 use super::{ActivationKind, Initializer, LayerError, Projection, ProjectionConfig, at_least_one};
+use crate::decode::{FeedForwardStep, Operation, Register};
 use crate::kernels::activation;
 
 /// Sizes of a [`FeedForward`].
@@ -84,6 +85,16 @@ impl FeedForward {
         self.down
             .forward(activation(self.up.forward(x), self.activation))
     }
+
+    /// This block as a step of a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self, from: Register) -> Option<Operation> {
+        let feed_forward = FeedForwardStep::Plain {
+            up: self.up.plan()?,
+            activation: self.activation,
+            down: self.down.plan()?,
+        };
+        Some(Operation::FeedForward { feed_forward, from })
+    }
 }
 
 /// Sizes of a [`SwiGlu`].
@@ -155,6 +166,16 @@ impl SwiGlu {
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let gate = activation(self.gate.forward(x.clone()), ActivationKind::Silu); // [batch, seq, d_ff]
         self.down.forward(gate * self.up.forward(x))
+    }
+
+    /// This block as a step of a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self, from: Register) -> Option<Operation> {
+        let feed_forward = FeedForwardStep::Gated {
+            gate: self.gate.plan()?,
+            up: self.up.plan()?,
+            down: self.down.plan()?,
+        };
+        Some(Operation::FeedForward { feed_forward, from })
     }
 }
 

@@ -4,6 +4,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 use super::Initializer;
+use crate::decode::{NormStep, Operation, Register, Weights};
 use crate::kernels::{layer_norm, rms_norm};
 
 /// Sizes of a [`LayerNorm`].
@@ -48,6 +49,20 @@ impl LayerNorm {
             .map_or_else(|| weight.zeros_like(), Param::val);
         layer_norm(x, weight, bias, self.eps)
     }
+
+    /// This norm as a step of a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self, from: Register, to: Register) -> Option<Operation> {
+        let bias = match &self.bias {
+            Some(bias) => Some(Weights::of(bias)?),
+            None => None,
+        };
+        let norm = NormStep::Layer {
+            weight: Weights::of(&self.weight)?,
+            bias,
+            eps: self.eps as f32,
+        };
+        Some(Operation::Norm { norm, from, to })
+    }
 }
 
 /// Sizes of an [`RmsNorm`].
@@ -86,5 +101,14 @@ impl RmsNorm {
     /// Norms the last axis.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         rms_norm(x, self.weight.val(), self.eps)
+    }
+
+    /// This norm as a step of a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self, from: Register, to: Register) -> Option<Operation> {
+        let norm = NormStep::Rms {
+            weight: Weights::of(&self.weight)?,
+            eps: self.eps as f32,
+        };
+        Some(Operation::Norm { norm, from, to })
     }
 }

@@ -41,7 +41,7 @@ impl Positions {
     }
 
     /// Row after row.
-    pub fn iter(&self) -> impl Iterator<Item = usize> {
+    pub fn iter(&self) -> impl Iterator<Item = usize> + Clone {
         self.rows.iter().flatten().copied()
     }
 

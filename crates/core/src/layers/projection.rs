@@ -7,6 +7,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 use super::Initializer;
+use crate::decode::{Linear, Weights};
 use crate::kernels::linear;
 
 /// Sizes of a [`Projection`].
@@ -56,6 +57,18 @@ impl Projection {
         let y = linear(x, self.weight.val(), self.bias.as_ref().map(Param::val)); // [rows, d_out]
         shape[D - 1] = y.dims()[1];
         y.reshape(shape)
+    }
+
+    /// This projection for a plan; `None` where weights are not f32 on the CPU.
+    pub fn plan(&self) -> Option<Linear> {
+        let bias = match &self.bias {
+            Some(bias) => Some(Weights::of(bias)?),
+            None => None,
+        };
+        Some(Linear {
+            weight: Weights::of(&self.weight)?,
+            bias,
+        })
     }
 }
 

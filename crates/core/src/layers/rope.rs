@@ -273,18 +273,25 @@ impl Rope {
         device: &Device,
         dtype: DType,
     ) -> [Tensor<3>; 2] {
-        let (frequencies, factor) = self.frequencies(positions.last() + 1);
-        let shape = [positions.n_rows(), positions.seq(), frequencies.len()];
+        let shape = [positions.n_rows(), positions.seq(), self.config.d_head / 2];
+        self.turns(positions.iter(), positions.last() + 1)
+            .map(|values| Tensor::from_data(TensorData::new(values, shape), (device, dtype)))
+    }
+
+    /// Cosines and sines of the positions in a pass that ends before position `length`, `[positions, d_head / 2]` each.
+    pub(crate) fn turns(
+        &self,
+        positions: impl Iterator<Item = usize> + Clone,
+        length: usize,
+    ) -> [Vec<f64>; 2] {
+        let (frequencies, factor) = self.frequencies(length);
         [f64::cos, f64::sin].map(|function| {
-            let values: Vec<f64> = positions
-                .iter()
-                .flat_map(|p| {
-                    frequencies
-                        .iter()
-                        .map(move |f| factor * function(p as f64 * f))
-                })
-                .collect();
-            Tensor::from_data(TensorData::new(values, shape), (device, dtype))
+            let of_position = |p: usize| {
+                frequencies
+                    .iter()
+                    .map(move |f| factor * function(p as f64 * f))
+            };
+            positions.clone().flat_map(of_position).collect()
         })
     }
 

@@ -1,15 +1,16 @@
-//! The loop: a pass over all unfinished sequences, one token for each, until all are finished.
+//! The loop: a pass over all unfinished sequences, a token for each, until all are finished.
 //!
-//! Rows are padded on the left, so a batch of prompts of different lengths is one pass. When a sequence outgrows the context its older
-//! half is forgotten and the cache is filled anew by a fresh pass over the rest; without a cache every pass is a fresh one over the same
-//! tokens, so both give the same logits.
+//! When a sequence outgrows the context its older half is forgotten, and the rest is computed anew.
 
-use burn::prelude::*;
-use llm_core::layers::{KvCache, Pass};
+use llm_core::kernels::arg_max;
 use llm_core::random::{RandomKey, Stream};
 
 use super::config::{ContextOverflow, GenerateConfig, Strategy};
-use super::sampler::{Filter, best, draw, log_probability};
+use super::planned::{Planned, Request};
+use super::sampler::{Filter, draw, log_probability};
+use super::sequence::Sequence;
+use super::speculation::Speculation;
+use super::tensors::Tensors;
 use crate::{LanguageModel, ModelError};
 
 /// Tokens with a meaning of their own, from the tokenizer.
@@ -23,13 +24,19 @@ pub struct Special {
     pub n_tokens: Option<usize>,
 }
 
-/// Whether keys and values are kept from pass to pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Caching {
-    /// Each pass computes only the new tokens.
+/// How the logits are computed. All ways give the same text, but for rounding.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Method<'m> {
+    /// Only the new tokens, by the plan of the model where it has one, else over tensors.
     #[default]
     Cached,
-    /// Each pass computes the whole context again; slow, the oracle of the other.
+    /// As cached, several tokens in a pass where the text repeats what came before.
+    Lookup,
+    /// As cached, several tokens in a pass where this smaller model guesses right. Its vocabulary must be the same.
+    Draft(&'m LanguageModel),
+    /// Only the new tokens, over tensors; the oracle of the plan.
+    Tensors,
+    /// The whole context again for each token, over tensors; slow, the oracle of the others.
     Uncached,
 }
 
@@ -75,84 +82,193 @@ pub struct Generated {
     pub finish: Finish,
 }
 
-/// One sequence on its way.
-struct Sequence {
-    prompt: usize,
-    /// Prompt and new tokens.
-    tokens: Vec<u32>,
-    prompt_len: usize,
-    logprobs: Vec<f32>,
-    /// First token of the context: what came before is forgotten.
-    start: usize,
-    key: RandomKey,
-    finish: Option<Finish>,
+/// A model that continues prompts. What it has computed serves later prompts that begin alike.
+pub struct Generator<'m> {
+    model: &'m LanguageModel,
+    passes: Passes<'m>,
+    speculation: Option<Speculation>,
 }
 
-impl Sequence {
-    fn context(&self) -> &[u32] {
-        &self.tokens[self.start..]
-    }
+/// Who computes the logits.
+enum Passes<'m> {
+    Planned(Planned),
+    Tensors(Tensors<'m>),
 }
 
-/// Continues every prompt `num_return_sequences` times.
-///
-/// `on_step` sees every token as it is chosen.
+/// Continues every prompt `num_return_sequences` times, with a [`Generator`] of its own.
 ///
 /// # Errors
-/// Settings out of range, a token that the model does not know, an empty prompt without a token to begin with, weights that give no
-/// finite number, or an outgrown context when that was to be an error.
+/// As [`Generator::new`] and [`Generator::generate`].
 pub fn generate(
     model: &LanguageModel,
     prompts: &[Vec<u32>],
     config: &GenerateConfig,
     special: &Special,
-    caching: Caching,
+    method: Method<'_>,
     on_step: &mut dyn FnMut(Step) -> Decision,
 ) -> Result<Vec<Generated>, ModelError> {
-    config.validate()?;
-    let mut sequences = begin(model, prompts, config, special)?;
-    let filters = Filter::chain(config);
-    let mut cache: Option<(KvCache, Vec<usize>)> = None;
-    loop {
-        make_room(model, &mut sequences, config.context_overflow)?;
-        let active: Vec<usize> = (0..sequences.len())
-            .filter(|&i| sequences[i].finish.is_none())
-            .collect();
-        if active.is_empty() {
-            break;
-        }
-        let logits = match caching {
-            Caching::Uncached => fresh_pass(model, &sequences, &active, None),
-            Caching::Cached => {
-                let reusable = cache
-                    .take()
-                    .and_then(|(cache, rows)| continued(cache, &rows, &active, &sequences));
-                let (mut kept, fresh) = match reusable {
-                    Some(cache) => (cache, false),
-                    None => (empty_cache(model, &sequences, &active, config), true),
-                };
-                let logits = if fresh {
-                    fresh_pass(model, &sequences, &active, Some(&mut kept))
-                } else {
-                    next_pass(model, &sequences, &active, &mut kept)
-                };
-                cache = Some((kept, active.clone()));
-                logits
-            }
+    Generator::new(model, method)?.generate(prompts, config, special, on_step)
+}
+
+impl<'m> Generator<'m> {
+    /// A generator of `model`.
+    ///
+    /// # Errors
+    /// Guesses where there is no plan, or by a model of another vocabulary.
+    pub fn new(model: &'m LanguageModel, method: Method<'_>) -> Result<Self, ModelError> {
+        let plan = match method {
+            Method::Tensors | Method::Uncached => None,
+            Method::Cached | Method::Lookup | Method::Draft(_) => model.plan(),
         };
-        for (&index, logits) in active.iter().zip(logits) {
-            choose(
-                &mut sequences[index],
-                index,
-                logits,
-                config,
-                special,
-                &filters,
-                on_step,
-            )?;
+        let speculation = match (method, &plan) {
+            (Method::Lookup | Method::Draft(_), None) => return Err(ModelError::NoPlan),
+            (Method::Lookup, _) => Some(Speculation::lookup()),
+            (Method::Draft(draft), _) => {
+                let (ours, theirs) = [model, draft].map(|m| m.architecture().vocab_size()).into();
+                if ours != theirs {
+                    return Err(ModelError::DraftVocabulary { ours, theirs });
+                }
+                let plan = draft.plan().ok_or(ModelError::NoPlan)?;
+                Some(Speculation::draft(plan, longest_context(draft)))
+            }
+            _ => None,
+        };
+        let passes = match plan {
+            Some(plan) => Passes::Planned(Planned::new(plan)),
+            None => Passes::Tensors(Tensors::new(model, !matches!(method, Method::Uncached))),
+        };
+        Ok(Self {
+            model,
+            passes,
+            speculation,
+        })
+    }
+
+    /// Continues every prompt `num_return_sequences` times.
+    ///
+    /// `on_step` sees every token as it is chosen.
+    ///
+    /// # Errors
+    /// Settings out of range, a token that the model does not know, an empty prompt without a token to begin with, weights that give no
+    /// finite number, or an outgrown context when that was to be an error.
+    pub fn generate(
+        &mut self,
+        prompts: &[Vec<u32>],
+        config: &GenerateConfig,
+        special: &Special,
+        on_step: &mut dyn FnMut(Step) -> Decision,
+    ) -> Result<Vec<Generated>, ModelError> {
+        config.validate()?;
+        let mut sequences = begin(self.model, prompts, config, special)?;
+        let chooser = Chooser {
+            config,
+            special,
+            filters: Filter::chain(config),
+        };
+        loop {
+            make_room(self.model, &mut sequences, config.context_overflow)?;
+            let active: Vec<usize> = (0..sequences.len())
+                .filter(|&i| sequences[i].finish.is_none())
+                .collect();
+            if active.is_empty() {
+                break;
+            }
+            let guesses = self.guesses(&sequences, &active, config);
+            let logits = self.logits(&sequences, &active, &guesses, config);
+            for ((&index, guesses), logits) in active.iter().zip(guesses).zip(logits) {
+                let sequence = &mut sequences[index];
+                let mut kept = 0;
+                for (i, logits) in logits.iter().enumerate() {
+                    let token = chooser.choose(sequence, index, logits, on_step)?;
+                    if sequence.finish.is_some() || guesses.get(i) != Some(&token) {
+                        break;
+                    }
+                    kept += 1;
+                }
+                if let Some(speculation) = &mut self.speculation {
+                    speculation.learn(index, logits.len() - 1, kept);
+                }
+                if sequence.finish.is_some() {
+                    self.finish(index);
+                }
+            }
+        }
+        Ok(sequences.into_iter().map(finished).collect())
+    }
+
+    /// Passes of the model so far, and how many tokens they computed; without a plan none are counted.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> [usize; 2] {
+        match &self.passes {
+            Passes::Planned(planned) => planned.counts,
+            Passes::Tensors(_) => [0; 2],
         }
     }
-    Ok(sequences.into_iter().map(finished).collect())
+
+    /// What may follow each active sequence.
+    fn guesses(
+        &mut self,
+        sequences: &[Sequence],
+        active: &[usize],
+        config: &GenerateConfig,
+    ) -> Vec<Vec<u32>> {
+        let Some(speculation) = &mut self.speculation else {
+            return vec![Vec::new(); active.len()];
+        };
+        let max_len = longest_context(self.model);
+        let guess = |&index: &usize| {
+            let sequence = &sequences[index];
+            let context = sequence.context();
+            // The last token of all needs no successor, nor does one that fills the context.
+            let wanted = config.max_new_tokens - sequence.n_new() - 1;
+            let limit = wanted.min(max_len.saturating_sub(context.len()));
+            speculation.guess(index, context, limit, active.len())
+        };
+        active.iter().map(guess).collect()
+    }
+
+    /// For each active sequence the logits after its last token, and after each of its guesses.
+    fn logits(
+        &mut self,
+        sequences: &[Sequence],
+        active: &[usize],
+        guesses: &[Vec<u32>],
+        config: &GenerateConfig,
+    ) -> Vec<Vec<Vec<f32>>> {
+        let planned = match &mut self.passes {
+            Passes::Planned(planned) => planned,
+            Passes::Tensors(tensors) => {
+                let logits = tensors.logits(sequences, active, config.max_new_tokens);
+                return logits.into_iter().map(|logits| vec![logits]).collect();
+            }
+        };
+        let max_len = longest_context(self.model);
+        let mut logits = vec![Vec::new(); active.len()];
+        let requests = active.iter().zip(guesses).zip(&mut logits);
+        let request = |((&index, guesses), logits)| {
+            let sequence: &Sequence = &sequences[index];
+            let guesses: &Vec<u32> = guesses;
+            let known = sequence.context();
+            Request {
+                sequence: index,
+                context: known.iter().chain(guesses).copied().collect(),
+                n_guessed: guesses.len(),
+                capacity: (known.len() + config.max_new_tokens - sequence.n_new()).min(max_len),
+                logits,
+            }
+        };
+        planned.run(requests.map(request).collect());
+        logits
+    }
+
+    fn finish(&mut self, sequence: usize) {
+        if let Passes::Planned(planned) = &mut self.passes {
+            planned.finish(sequence);
+        }
+        if let Some(speculation) = &mut self.speculation {
+            speculation.finish(sequence);
+        }
+    }
 }
 
 fn begin(
@@ -188,16 +304,21 @@ fn begin(
     Ok(sequences)
 }
 
-/// Lets no context be longer than the model's. A sliding window needs no limit: nothing older than it is read.
+/// The model's longest context in tokens. A sliding window needs no limit: nothing older than it is read.
+pub(super) fn longest_context(model: &LanguageModel) -> usize {
+    match model.architecture().window() {
+        Some(_) => usize::MAX,
+        None => model.architecture().max_seq_len(),
+    }
+}
+
+/// Lets no context be longer than the model's.
 fn make_room(
     model: &LanguageModel,
     sequences: &mut [Sequence],
     overflow: ContextOverflow,
 ) -> Result<(), ModelError> {
-    let max_seq_len = model.architecture().max_seq_len();
-    if model.architecture().window().is_some() {
-        return Ok(());
-    }
+    let max_seq_len = longest_context(model);
     for sequence in sequences
         .iter_mut()
         .filter(|s| s.finish.is_none() && s.context().len() > max_seq_len)
@@ -221,180 +342,87 @@ fn make_room(
     Ok(())
 }
 
-/// Columns of padding for each active row.
-fn padding(sequences: &[Sequence], active: &[usize]) -> (usize, Vec<usize>) {
-    let longest = active
-        .iter()
-        .map(|&i| sequences[i].context().len())
-        .max()
-        .unwrap_or(0);
-    (
-        longest,
-        active
+/// From the logits of a sequence to its next token.
+struct Chooser<'a> {
+    config: &'a GenerateConfig,
+    special: &'a Special,
+    filters: Vec<Filter>,
+}
+
+impl Chooser<'_> {
+    /// Adds the next token to the sequence.
+    fn choose(
+        &self,
+        sequence: &mut Sequence,
+        index: usize,
+        raw: &[f32],
+        on_step: &mut dyn FnMut(Step) -> Decision,
+    ) -> Result<u32, ModelError> {
+        let Self {
+            config, special, ..
+        } = self;
+        // Without an early end the inner loop is vector code.
+        let finite = |logits: &[f32]| logits.iter().fold(true, |ok, x| ok & x.is_finite());
+        if !raw.chunks(1024).all(finite) {
+            return Err(ModelError::NotFinite);
+        }
+        let n_new = sequence.n_new();
+        let logits = self.filtered(sequence, raw);
+        let token = match config.strategy {
+            Strategy::Greedy => arg_max(&logits),
+            _ => draw(&logits, sequence.key, n_new as u64),
+        };
+        let logprob = log_probability(raw, token);
+        let token = token as u32;
+        sequence.tokens.push(token);
+        sequence.logprobs.push(logprob);
+        let stopped = special.eos == Some(token) || config.stop_tokens.contains(&token);
+        let decision = on_step(Step {
+            sequence: index,
+            token,
+            logprob,
+        });
+        if stopped || decision == Decision::Stop {
+            sequence.finish = Some(Finish::Stop);
+        } else if n_new + 1 == config.max_new_tokens {
+            sequence.finish = Some(Finish::Length);
+        }
+        Ok(token)
+    }
+
+    /// The logits after all filters.
+    fn filtered(&self, sequence: &Sequence, raw: &[f32]) -> Vec<f32> {
+        let Self {
+            config,
+            special,
+            filters,
+        } = self;
+        let mut logits = raw.to_vec();
+        if let Some(known) = special.n_tokens.filter(|&known| known < logits.len()) {
+            logits[known..].fill(f32::NEG_INFINITY);
+        }
+        let (of_history, of_shape): (Vec<Filter>, Vec<Filter>) = filters
             .iter()
-            .map(|&i| longest - sequences[i].context().len())
-            .collect(),
-    )
-}
-
-fn empty_cache(
-    model: &LanguageModel,
-    sequences: &[Sequence],
-    active: &[usize],
-    config: &GenerateConfig,
-) -> KvCache {
-    let (longest, padding) = padding(sequences, active);
-    let wanted = active
-        .iter()
-        .map(|&i| config.max_new_tokens - (sequences[i].tokens.len() - sequences[i].prompt_len))
-        .max()
-        .unwrap_or(0);
-    let limit = match model.architecture().window() {
-        Some(_) => usize::MAX,
-        None => model.architecture().max_seq_len(),
-    };
-    model.cache((longest + wanted).min(limit).max(longest), padding)
-}
-
-/// The cache with the finished rows taken out, unless a fresh pass is needed.
-fn continued(
-    cache: KvCache,
-    rows: &[usize],
-    active: &[usize],
-    sequences: &[Sequence],
-) -> Option<KvCache> {
-    let kept: Vec<usize> = active
-        .iter()
-        .filter_map(|i| rows.iter().position(|row| row == i))
-        .collect();
-    let in_step = kept.iter().zip(active).all(|(&row, &i)| {
-        // One new column, and nothing forgotten since.
-        cache.columns() + 1 == cache.padding()[row] + sequences[i].context().len()
-    });
-    if !in_step || cache.room() == Some(0) {
-        return None;
-    }
-    Some(if kept.len() == rows.len() {
-        cache
-    } else {
-        cache.select(&kept)
-    })
-}
-
-/// Logits after the whole context of each active row.
-fn fresh_pass(
-    model: &LanguageModel,
-    sequences: &[Sequence],
-    active: &[usize],
-    cache: Option<&mut KvCache>,
-) -> Vec<Vec<f32>> {
-    let (longest, padding) = padding(sequences, active);
-    let ids = active.iter().zip(&padding).flat_map(|(&i, &padding)| {
-        // Any token will do as padding: no one sees it.
-        std::iter::repeat_n(0, padding).chain(sequences[i].context().iter().copied())
-    });
-    let ids: Vec<i32> = ids.map(|id| id as i32).collect();
-    let pass = match cache {
-        Some(cache) => Pass::cached(longest, cache),
-        None => Pass::padded(longest, padding),
-    };
-    last_logits(model, ids, [active.len(), longest], pass)
-}
-
-/// Logits after the newest token of each active row.
-fn next_pass(
-    model: &LanguageModel,
-    sequences: &[Sequence],
-    active: &[usize],
-    cache: &mut KvCache,
-) -> Vec<Vec<f32>> {
-    let newest = |&i: &usize| *sequences[i].tokens.last().expect("no sequence is empty") as i32;
-    let ids = active.iter().map(newest).collect();
-    last_logits(model, ids, [active.len(), 1], Pass::cached(1, cache))
-}
-
-fn last_logits(
-    model: &LanguageModel,
-    ids: Vec<i32>,
-    shape: [usize; 2],
-    mut pass: Pass<'_>,
-) -> Vec<Vec<f32>> {
-    let [batch, seq] = shape;
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &model.device());
-    let hidden = model.hidden(ids, &mut pass);
-    pass.finish();
-    let d_model = hidden.dims()[2];
-    let last = hidden
-        .slice(s![.., seq - 1..seq, ..])
-        .reshape([batch, d_model]);
-    let logits = model.logits(last).into_data().convert::<f32>();
-    let logits: Vec<f32> = logits.try_to_vec().expect("converted to f32");
-    logits
-        .chunks_exact(logits.len() / batch)
-        .map(<[f32]>::to_vec)
-        .collect()
-}
-
-fn choose(
-    sequence: &mut Sequence,
-    index: usize,
-    raw: Vec<f32>,
-    config: &GenerateConfig,
-    special: &Special,
-    filters: &[Filter],
-    on_step: &mut dyn FnMut(Step) -> Decision,
-) -> Result<(), ModelError> {
-    if raw.iter().any(|logit| !logit.is_finite()) {
-        return Err(ModelError::NotFinite);
-    }
-    let n_new = sequence.tokens.len() - sequence.prompt_len;
-    let mut logits = raw.clone();
-    if let Some(known) = special.n_tokens.filter(|&known| known < logits.len()) {
-        logits[known..].fill(f32::NEG_INFINITY);
-    }
-    for filter in filters
-        .iter()
-        .filter(|f| matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_)))
-    {
-        filter.apply(&mut logits, &sequence.tokens);
-    }
-    if n_new < config.min_new_tokens {
-        for &id in special.eos.iter().chain(&config.stop_tokens) {
-            if let Some(logit) = logits.get_mut(id as usize) {
-                *logit = f32::NEG_INFINITY;
+            .partition(|f| matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_)));
+        for filter in of_history {
+            filter.apply(&mut logits, &sequence.tokens);
+        }
+        if sequence.n_new() < config.min_new_tokens {
+            for &id in special.eos.iter().chain(&config.stop_tokens) {
+                if let Some(logit) = logits.get_mut(id as usize) {
+                    *logit = f32::NEG_INFINITY;
+                }
             }
         }
+        // Filters may forbid everything, as an n-gram rule does in a tiny vocabulary: then none of them counts.
+        if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
+            logits.copy_from_slice(raw);
+        }
+        for filter in of_shape {
+            filter.apply(&mut logits, &sequence.tokens);
+        }
+        logits
     }
-    // Filters may forbid everything, as an n-gram rule does in a tiny vocabulary: then none of them counts.
-    if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
-        logits.clone_from(&raw);
-    }
-    for filter in filters
-        .iter()
-        .filter(|f| !matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_)))
-    {
-        filter.apply(&mut logits, &sequence.tokens);
-    }
-    let token = match config.strategy {
-        Strategy::Greedy => best(&logits),
-        _ => draw(&logits, sequence.key, n_new as u64),
-    };
-    let logprob = log_probability(&raw, token);
-    let token = token as u32;
-    sequence.tokens.push(token);
-    sequence.logprobs.push(logprob);
-    let stopped = special.eos == Some(token) || config.stop_tokens.contains(&token);
-    let decision = on_step(Step {
-        sequence: index,
-        token,
-        logprob,
-    });
-    if stopped || decision == Decision::Stop {
-        sequence.finish = Some(Finish::Stop);
-    } else if n_new + 1 == config.max_new_tokens {
-        sequence.finish = Some(Finish::Length);
-    }
-    Ok(())
 }
 
 fn finished(mut sequence: Sequence) -> Generated {

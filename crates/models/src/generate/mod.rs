@@ -5,10 +5,14 @@
 
 mod config;
 mod engine;
+mod planned;
 mod sampler;
+mod sequence;
+mod speculation;
+mod tensors;
 
 pub use config::{ContextOverflow, GenerateConfig, Strategy};
-pub use engine::{Caching, Decision, Finish, Generated, Special, Step, generate};
+pub use engine::{Decision, Finish, Generated, Generator, Method, Special, Step, generate};
 
 #[cfg(test)]
 mod tests;

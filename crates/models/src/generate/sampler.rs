@@ -3,6 +3,7 @@
 //! Sources: Keskar et al. 2019, "CTRL", section 4.1 (repetition penalty); Holtzman et al. 2020, "The Curious Case of Neural Text
 //! Degeneration" (top-p); Nguyen et al. 2024, "Min-p Sampling". Compared with transformers' logits processors in the tests.
 
+use llm_core::kernels::{arg_max, log_sum_exp, softmax_in_place};
 use llm_core::random::RandomKey;
 
 use super::config::{GenerateConfig, Strategy};
@@ -94,29 +95,44 @@ impl Filter {
                 if p >= 1.0 {
                     return;
                 }
-                let probabilities = softmax(logits);
-                let mut order: Vec<usize> = (0..logits.len()).collect();
-                // Of equal tokens transformers drops those with the smaller ids first.
-                order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(b.cmp(&a)));
-                let mut before = 0.0;
-                for (rank, &id) in order.iter().enumerate() {
-                    if rank > 0 && before >= f64::from(p) {
-                        logits[id] = f32::NEG_INFINITY;
-                    }
-                    before += probabilities[id];
-                }
+                keep_nucleus(logits, f64::from(p));
             }
             Self::MinP(share) => {
                 let probabilities = softmax(logits);
-                let best = probabilities.iter().copied().fold(0.0, f64::max);
+                let best = probabilities.iter().copied().fold(0.0, f32::max);
                 let mut probabilities = probabilities.into_iter();
                 forbid(logits, |_| {
-                    probabilities
-                        .next()
-                        .is_some_and(|p| p < f64::from(share) * best)
+                    probabilities.next().is_some_and(|p| p < share * best)
                 });
             }
         }
+    }
+}
+
+/// Forbids all but the most probable tokens that together reach `p`. Puts no more tokens in order than it keeps, but for a factor.
+fn keep_nucleus(logits: &mut [f32], p: f64) {
+    let probabilities = softmax(logits);
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    // Of equal tokens transformers drops those with the smaller ids first.
+    let better = |&a: &usize, &b: &usize| logits[b].total_cmp(&logits[a]).then(b.cmp(&a));
+    let (mut in_order, mut wanted) = (0, 64);
+    let (mut kept, mut reached) = (0, 0.0);
+    while kept < order.len() && (kept == 0 || reached < p) {
+        if kept == in_order {
+            let rest = &mut order[in_order..];
+            let n = wanted.min(rest.len());
+            if n < rest.len() {
+                rest.select_nth_unstable_by(n, better);
+            }
+            rest[..n].sort_unstable_by(better);
+            in_order += n;
+            wanted *= 8;
+        }
+        reached += f64::from(probabilities[order[kept]]);
+        kept += 1;
+    }
+    for &id in &order[kept..] {
+        logits[id] = f32::NEG_INFINITY;
     }
 }
 
@@ -128,51 +144,29 @@ fn forbid(logits: &mut [f32], mut unwanted: impl FnMut(f32) -> bool) {
 }
 
 /// Probabilities of finite or minus infinite logits.
-fn softmax(logits: &[f32]) -> Vec<f64> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> = logits
-        .iter()
-        .map(|&logit| f64::from(logit - max).exp())
-        .collect();
-    let sum: f64 = exponentials.iter().sum();
-    exponentials.into_iter().map(|e| e / sum).collect()
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let mut probabilities = logits.to_vec();
+    softmax_in_place(&mut probabilities);
+    probabilities
 }
 
 /// Natural logarithm of the probability of `id`.
 pub(crate) fn log_probability(logits: &[f32], id: usize) -> f32 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|&logit| f64::from(logit - max).exp())
-        .sum();
-    (f64::from(logits[id] - max) - sum.ln()) as f32
-}
-
-/// The best token, the one with the smallest id among equals.
-pub(crate) fn best(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for (id, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = id;
-        }
-    }
-    best
+    let (max, log_sum) = log_sum_exp(logits);
+    logits[id] - max - log_sum
 }
 
 /// Draws a token with the `n`-th number under `key`.
 pub(crate) fn draw(logits: &[f32], key: RandomKey, n: u64) -> usize {
-    let probabilities = softmax(logits);
     let mut left = key.uniform(n);
-    let mut last = best(logits);
-    for (id, p) in probabilities
-        .into_iter()
-        .enumerate()
-        .filter(|(_, p)| *p > 0.0)
-    {
-        last = id;
-        left -= p;
-        if left < 0.0 {
-            break;
+    let mut last = arg_max(logits);
+    for (id, p) in softmax(logits).into_iter().enumerate() {
+        if p > 0.0 {
+            last = id;
+            left -= f64::from(p);
+            if left < 0.0 {
+                break;
+            }
         }
     }
     last

@@ -52,13 +52,13 @@ fn run(
     model: &LanguageModel,
     prompts: &[Vec<u32>],
     config: &GenerateConfig,
-    caching: Caching,
+    method: Method<'_>,
 ) -> Vec<Generated> {
     let special = Special {
         bos: Some(0),
         ..Special::default()
     };
-    generate(model, prompts, config, &special, caching, &mut |_| {
+    generate(model, prompts, config, &special, method, &mut |_| {
         Decision::Continue
     })
     .expect("generated")
@@ -84,10 +84,10 @@ fn cached_equals_uncached_past_the_window_and_the_context() {
         let model = model(family);
         // 40 new tokens: three times the context, eight times the window.
         let prompts = [vec![3, 1, 4, 1, 5]];
-        same(
-            &run(&model, &prompts, &greedy(40), Caching::Cached),
-            &run(&model, &prompts, &greedy(40), Caching::Uncached),
-        );
+        let oracle = run(&model, &prompts, &greedy(40), Method::Uncached);
+        for method in [Method::Cached, Method::Tensors] {
+            same(&run(&model, &prompts, &greedy(40), method), &oracle);
+        }
     }
 }
 
@@ -101,11 +101,11 @@ fn a_batch_of_unequal_prompts_equals_each_alone() {
             vec![2, 7, 1, 8],
             (0..20).collect(),
         ];
-        for caching in [Caching::Cached, Caching::Uncached] {
-            let together = run(&model, &prompts, &greedy(25), caching);
+        for method in [Method::Cached, Method::Tensors, Method::Uncached] {
+            let together = run(&model, &prompts, &greedy(25), method);
             let alone: Vec<_> = prompts
                 .iter()
-                .flat_map(|p| run(&model, std::slice::from_ref(p), &greedy(25), caching))
+                .flat_map(|p| run(&model, std::slice::from_ref(p), &greedy(25), method))
                 .collect();
             same(&together, &alone);
         }
@@ -117,7 +117,7 @@ fn sequences_that_end_early_leave_the_others_alone() {
     for family in FAMILIES {
         let model = model(family);
         let prompts = [vec![3, 1, 4], vec![7, 7], vec![1]];
-        let all = run(&model, &prompts, &greedy(20), Caching::Cached);
+        let all = run(&model, &prompts, &greedy(20), Method::Cached);
         // The first sequence stops after 4 tokens, the second after 9.
         let mut counts = [0; 3];
         let stopped = generate(
@@ -125,7 +125,7 @@ fn sequences_that_end_early_leave_the_others_alone() {
             &prompts,
             &greedy(20),
             &Special::default(),
-            Caching::Cached,
+            Method::Cached,
             &mut |step| {
                 counts[step.sequence] += 1;
                 let limit = [4, 9, 99][step.sequence];
@@ -146,6 +146,121 @@ fn sequences_that_end_early_leave_the_others_alone() {
 }
 
 #[test]
+fn guesses_change_no_bit() {
+    for family in FAMILIES {
+        let model = model(family);
+        let other =
+            self::model(r#"{"d_model": 8, "n_layers": 1, "n_heads": 2, "max_seq_len": 12}"#);
+        let prompts = [vec![3, 1, 4, 1, 5, 3, 1, 4], vec![7, 7, 7]];
+        let drawn = GenerateConfig {
+            temperature: Some(0.3),
+            ..greedy(40)
+        };
+        for config in [
+            greedy(40),
+            GenerateConfig {
+                strategy: Strategy::Sample,
+                ..drawn
+            },
+        ] {
+            // One sequence and two: alone it has more guesses.
+            for prompts in [&prompts[..1], &prompts] {
+                let plain = run(&model, prompts, &config, Method::Cached);
+                // The model guesses itself, rightly as long as neither forgets the older half of its context.
+                for method in [Method::Lookup, Method::Draft(&model), Method::Draft(&other)] {
+                    assert_eq!(
+                        run(&model, prompts, &config, method),
+                        plain,
+                        "{family} {method:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn right_guesses_save_passes() {
+    // A model whose next token is its last one: everything is guessed.
+    let model = model(r#"{"family": "llama", "d_model": 16, "n_layers": 1, "max_seq_len": 512}"#);
+    let prompt = vec![vec![5; 16]];
+    let passes = |method| {
+        let mut generator = Generator::new(&model, method).expect("a plan");
+        let special = Special::default();
+        let mut go_on = |_| Decision::Continue;
+        generator
+            .generate(&prompt, &greedy(200), &special, &mut go_on)
+            .expect("generated");
+        generator.counts()[0]
+    };
+    assert_eq!(passes(Method::Cached), 200);
+    assert!(
+        passes(Method::Draft(&model)) < 35,
+        "{}",
+        passes(Method::Draft(&model))
+    );
+}
+
+#[test]
+fn guesses_need_a_plan_and_one_vocabulary() {
+    let gpt2 = model(FAMILIES[1]);
+    let config = ModelConfig::default();
+    let other = Architecture::resolve(&config, 30).expect("sizes");
+    let other = other.init(7, &Device::flex());
+    let refused = |method| {
+        Generator::new(&gpt2, method)
+            .err()
+            .expect("refused")
+            .to_string()
+    };
+    assert!(refused(Method::Draft(&other)).contains("the draft model has 30 tokens, the model 31"));
+}
+
+#[test]
+fn what_was_computed_serves_later_prompts() {
+    for family in FAMILIES {
+        let model = model(family);
+        let mut generator = Generator::new(&model, Method::Cached).expect("a generator");
+        let mut ask = |prompts: &[Vec<u32>]| {
+            let special = Special::default();
+            let mut go_on = |_| Decision::Continue;
+            let generated = generator.generate(prompts, &greedy(2), &special, &mut go_on);
+            (generated.expect("generated"), generator.counts()[1])
+        };
+        let begin: Vec<u32> = vec![3, 1, 4, 1, 5, 9, 2, 6, 5, 3];
+        let longer = [&begin[..], &[8]].concat();
+        let (first, one) = ask(std::slice::from_ref(&begin));
+        let (again, two) = ask(std::slice::from_ref(&begin));
+        same(&first, &again);
+        let (together, three) = ask(&[longer.clone(), begin.clone()]);
+        same(
+            &together[1..]
+                .iter()
+                .map(|g| Generated {
+                    prompt: 0,
+                    ..g.clone()
+                })
+                .collect::<Vec<_>>(),
+            &first,
+        );
+        same(
+            &together[..1],
+            &run(&model, &[longer], &greedy(2), Method::Uncached),
+        );
+        // Of a known prompt only the last token is computed again.
+        if family.contains("window") || family.contains("mistral") {
+            continue;
+        }
+        assert!(two - one < one - 8, "{family}: {one} then {}", two - one);
+        assert!(
+            three - two < 2 * one - 16,
+            "{family}: {one} then {}",
+            three - two
+        );
+    }
+}
+
+#[test]
 fn the_end_of_the_context_does_what_was_asked() {
     let model = model(FAMILIES[1]);
     let with = |context_overflow| {
@@ -158,7 +273,7 @@ fn the_end_of_the_context_does_what_was_asked() {
             &[vec![1, 2, 3]],
             &config,
             &Special::default(),
-            Caching::Cached,
+            Method::Cached,
             &mut |_| Decision::Continue,
         )
     };
@@ -191,7 +306,7 @@ fn a_sequence_does_not_depend_on_how_many_stand_beside_it() {
         max_new_tokens: 20,
         ..GenerateConfig::default()
     };
-    let four = run(&model, &[vec![1, 2]], &many, Caching::Cached);
+    let four = run(&model, &[vec![1, 2]], &many, Method::Cached);
     let one = run(
         &model,
         &[vec![1, 2]],
@@ -199,7 +314,7 @@ fn a_sequence_does_not_depend_on_how_many_stand_beside_it() {
             num_return_sequences: 1,
             ..many.clone()
         },
-        Caching::Cached,
+        Method::Cached,
     );
     assert_eq!(four[0].tokens, one[0].tokens);
     assert_ne!(four[0].tokens, four[1].tokens);
@@ -207,7 +322,7 @@ fn a_sequence_does_not_depend_on_how_many_stand_beside_it() {
         &model,
         &[vec![1, 2]],
         &GenerateConfig { seed: 43, ..many },
-        Caching::Cached,
+        Method::Cached,
     );
     assert_ne!(other_seed[0].tokens, four[0].tokens);
 }
@@ -215,7 +330,7 @@ fn a_sequence_does_not_depend_on_how_many_stand_beside_it() {
 #[test]
 fn stop_tokens_limits_and_unknown_ids_hold() {
     let model = model(FAMILIES[1]);
-    let free = run(&model, &[vec![5]], &greedy(12), Caching::Cached)
+    let free = run(&model, &[vec![5]], &greedy(12), Method::Cached)
         .remove(0)
         .tokens;
     let stop = free[3];
@@ -225,7 +340,7 @@ fn stop_tokens_limits_and_unknown_ids_hold() {
         ..greedy(12)
     };
     assert_eq!(
-        run(&model, &[vec![5]], &config, Caching::Cached)[0].tokens,
+        run(&model, &[vec![5]], &config, Method::Cached)[0].tokens,
         free[..=first]
     );
     let config = GenerateConfig {
@@ -233,7 +348,7 @@ fn stop_tokens_limits_and_unknown_ids_hold() {
         ..config
     };
     assert!(
-        !run(&model, &[vec![5]], &config, Caching::Cached)[0]
+        !run(&model, &[vec![5]], &config, Method::Cached)[0]
             .tokens
             .contains(&stop)
     );
@@ -246,7 +361,7 @@ fn stop_tokens_limits_and_unknown_ids_hold() {
         &[vec![1]],
         &greedy(12),
         &special,
-        Caching::Cached,
+        Method::Cached,
         &mut |_| Decision::Continue,
     );
     assert!(few.expect("generated")[0].tokens.iter().all(|&t| t < 3));
@@ -255,7 +370,7 @@ fn stop_tokens_limits_and_unknown_ids_hold() {
         &[vec![]],
         &greedy(1),
         &Special::default(),
-        Caching::Cached,
+        Method::Cached,
         &mut |_| Decision::Continue,
     );
     assert!(matches!(none, Err(ModelError::EmptyPrompt)));
@@ -264,7 +379,7 @@ fn stop_tokens_limits_and_unknown_ids_hold() {
         &[vec![31]],
         &greedy(1),
         &special,
-        Caching::Cached,
+        Method::Cached,
         &mut |_| Decision::Continue,
     );
     assert!(matches!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
 use llm_core::layers::Pass;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, Strategy, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, generate};
 use llm_models::{Architecture, LanguageModel, checkpoint};
 use serde_json::Value;
 
@@ -105,7 +105,7 @@ fn greedy_continuations_are_those_of_transformers() {
             max_new_tokens: new.len(),
             ..GenerateConfig::default()
         };
-        for caching in [Caching::Cached, Caching::Uncached] {
+        for caching in [Method::Cached, Method::Uncached] {
             let prompts = [ids(&expected["prompt"])];
             let ours = generate(
                 &model,

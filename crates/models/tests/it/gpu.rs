@@ -13,7 +13,7 @@ use llm_core::device::DeviceChoice;
 use llm_core::kernels::cross_entropy;
 use llm_core::layers::Pass;
 use llm_core::parameters::ParameterPath;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, Strategy, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, generate};
 use llm_models::{LanguageModel, checkpoint};
 
 use crate::golden::logits;
@@ -152,7 +152,7 @@ fn greedy_generation_on_the_gpu_is_that_on_the_cpu() {
             .map(|device| checkpoint::load(&folder(name), &device).expect(name));
         for (prompts, caching) in batches
             .iter()
-            .flat_map(|prompts| [(prompts, Caching::Cached), (prompts, Caching::Uncached)])
+            .flat_map(|prompts| [(prompts, Method::Cached), (prompts, Method::Uncached)])
         {
             let [on_gpu, on_cpu] = [&gpu, &cpu].map(|model| {
                 let special = Special::default();

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 use llm_models::checkpoint;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, Strategy, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, generate};
 use serde_json::Value;
 
 use crate::golden::logits;
@@ -37,7 +37,7 @@ fn greedy_generation_gives_the_published_tokens() {
         bos: Some(1),
         ..Special::default()
     };
-    for caching in [Caching::Cached, Caching::Uncached] {
+    for caching in [Method::Cached, Method::Uncached] {
         let out = generate(&model, &[vec![]], &config, &special, caching, &mut |_| {
             Decision::Continue
         });
