@@ -24,6 +24,9 @@ use args::Cli;
 use printer::{Printer, Verbosity};
 use tracing_subscriber::EnvFilter;
 
+#[global_allocator]
+static ALLOCATOR: llm_core::memory::HugePages = llm_core::memory::HugePages;
+
 fn main() -> ExitCode {
     llm_core::memory::keep_large_buffers();
     let cli = match Cli::from_process() {

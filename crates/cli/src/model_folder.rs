@@ -17,15 +17,20 @@ pub(crate) struct ModelFolder {
 }
 
 impl ModelFolder {
-    /// Loads the folder onto `device`. The tokenizer comes first: it is small, and may be what is wrong.
+    /// Loads the folder onto `device`, tokenizer and weights side by side.
     ///
     /// # Errors
     /// There is no model in the folder, or a file of it is damaged.
     pub(crate) fn load(path: &Path, device: &Device) -> anyhow::Result<Self> {
         let path = find(path)?;
-        let tokenizer = Tokenizer::load(&path)?;
-        let model = checkpoint::load(&path, device)?;
-        Ok(Self { model, tokenizer })
+        let (tokenizer, model) = rayon::join(
+            || Tokenizer::load(&path),
+            || checkpoint::load(&path, device),
+        );
+        Ok(Self {
+            tokenizer: tokenizer?,
+            model: model?,
+        })
     }
 }
 

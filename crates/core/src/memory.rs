@@ -1,4 +1,6 @@
-//! Memory of this process: how much the operating system counts, and what the allocator keeps.
+//! Memory of this process: how much the operating system counts, and how large buffers are allocated.
+
+use std::alloc::{GlobalAlloc, Layout, System};
 
 /// Resident set size in bytes: physical memory that this process holds now. `None` where the system does not tell.
 pub fn resident_bytes() -> Option<u64> {
@@ -13,6 +15,10 @@ const KEEP: libc::c_int = 1 << 30;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEEP_OLD: libc::c_int = 32 << 20;
 
+/// Bytes by which the heap grows at a time, beyond what is asked for: only what is written to becomes memory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const GROWTH: libc::c_int = 16 << 20;
+
 /// Keeps freed buffers for the next training step. To be called first in a program, before it starts a thread.
 ///
 /// glibc hands a block above its mmap threshold (at first 128 KiB, at most 32 MiB) back to the system as soon as it is freed. A training
@@ -20,7 +26,7 @@ const KEEP_OLD: libc::c_int = 32 << 20;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(
     unsafe_code,
-    reason = "mallopt has no safe wrapper; it only sets two numbers of the allocator"
+    reason = "mallopt has no safe wrapper; it only sets numbers of the allocator"
 )]
 pub fn keep_large_buffers() {
     // SAFETY: mallopt takes two integers and reports a refusal by its result; a refusal costs speed only.
@@ -29,6 +35,7 @@ pub fn keep_large_buffers() {
             libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP_OLD);
         }
         libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        libc::mallopt(libc::M_TOP_PAD, GROWTH);
     }
 }
 
@@ -36,9 +43,125 @@ pub fn keep_large_buffers() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_large_buffers() {}
 
+/// Size and alignment of a huge page in bytes, on x86-64 and on Arm with pages of 4 KiB.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Buffers of at least so many bytes stand on huge pages.
+const LARGE: usize = HUGE_PAGE;
+
+/// The system's allocator, with large buffers on huge pages where the system has them (Linux, unless switched off there).
+///
+/// Reading weights at the speed of the memory needs it: at every border of a small page the processor stops reading ahead.
+#[derive(Debug)]
+pub struct HugePages;
+
+#[expect(unsafe_code, reason = "an allocator can't be written without")]
+// SAFETY: every call goes to the system's allocator with a layout that depends on the caller's alone, so memory is given back with the
+// layout that it was asked for with. `advise` changes no contents.
+unsafe impl GlobalAlloc for HugePages {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        let start = unsafe { System.alloc(aligned(layout)) };
+        advise(start, layout);
+        start
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if layout.size() < LARGE {
+            // SAFETY: as the caller promises.
+            return unsafe { System.alloc_zeroed(layout) };
+        }
+        // The advice must come before the first write, so the system's own zeroing is too early.
+        // SAFETY: as the caller promises; a block that is not null has the layout's size.
+        unsafe {
+            let start = self.alloc(layout);
+            if !start.is_null() {
+                start.write_bytes(0, layout.size());
+            }
+            start
+        }
+    }
+
+    unsafe fn realloc(&self, start: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if layout.size() < LARGE && new_size < LARGE {
+            // SAFETY: as the caller promises; neither layout is changed by `aligned`.
+            return unsafe { System.realloc(start, layout, new_size) };
+        }
+        // SAFETY: the caller promises a size that makes a layout with this alignment; both blocks are at least as long as what is
+        // copied, and apart.
+        unsafe {
+            let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if !new.is_null() {
+                new.copy_from_nonoverlapping(start, layout.size().min(new_size));
+                self.dealloc(start, layout);
+            }
+            new
+        }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises; it came from the same layout.
+        unsafe { System.dealloc(start, aligned(layout)) };
+    }
+}
+
+/// Large buffers begin with a huge page.
+fn aligned(layout: Layout) -> Layout {
+    if layout.size() < LARGE {
+        return layout;
+    }
+    layout.align_to(HUGE_PAGE).unwrap_or(layout)
+}
+
+/// Asks for huge pages under the whole ones of a large buffer. Refused, it costs speed only.
+#[cfg(target_os = "linux")]
+fn advise(start: *mut u8, layout: Layout) {
+    if layout.size() < LARGE || start.is_null() {
+        return;
+    }
+    let whole = layout.size() / HUGE_PAGE * HUGE_PAGE;
+    #[expect(unsafe_code, reason = "madvise has no safe wrapper in use here")]
+    // SAFETY: the range was just allocated, and the advice does not change what it holds.
+    unsafe {
+        libc::madvise(start.cast(), whole, libc::MADV_HUGEPAGE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise(_: *mut u8, _: Layout) {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_of_every_size_hold_what_is_written() {
+        let mut kept = Vec::new();
+        for size in [1, 4096, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 12_345] {
+            for align in [1, 64, 4 * HUGE_PAGE] {
+                let layout = Layout::from_size_align(size, align).expect("a layout");
+                #[expect(unsafe_code, reason = "the allocator's own interface")]
+                // SAFETY: the layout is not empty; the block is written within its size, and freed with its layout.
+                unsafe {
+                    let start = HugePages.alloc_zeroed(layout);
+                    assert!(!start.is_null() && start.addr().is_multiple_of(align));
+                    let bytes = std::slice::from_raw_parts_mut(start, size);
+                    assert!(bytes.iter().all(|b| *b == 0));
+                    bytes.fill(kept.len() as u8 + 1);
+                    kept.push((start, layout));
+                }
+            }
+        }
+        for (i, (start, layout)) in kept.into_iter().enumerate() {
+            #[expect(unsafe_code, reason = "the allocator's own interface")]
+            // SAFETY: as above.
+            unsafe {
+                let bytes = std::slice::from_raw_parts(start, layout.size());
+                assert!(bytes.iter().all(|b| *b == i as u8 + 1));
+                HugePages.dealloc(start, layout);
+            }
+        }
+    }
 
     #[test]
     fn a_touched_buffer_is_counted() {

@@ -61,6 +61,9 @@ fn decoding(criterion: &mut Criterion) {
     }
 }
 
+#[global_allocator]
+static ALLOCATOR: llm_core::memory::HugePages = llm_core::memory::HugePages;
+
 fn main() {
     keep_large_buffers();
     threads::start(None).expect("nothing ran before");

@@ -75,19 +75,28 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        let (w, bias) = (self.w, self.bias);
         let blocks = self.x.chunks(BLOCK * self.d_in);
-        for (x, y) in blocks.zip(self.y.chunks_mut(BLOCK)) {
-            let (w, bias) = (self.w, self.bias);
-            // Matrix rows at a time: together with the rows of `x` they fill the registers with sums.
-            match y.len() {
-                1 => rows::<S, 1, 4>(simd, x, w, bias, y),
-                2 => rows::<S, 2, 4>(simd, x, w, bias, y),
-                3 => rows::<S, 3, 4>(simd, x, w, bias, y),
-                4 => rows::<S, 4, 4>(simd, x, w, bias, y),
-                5 => rows::<S, 5, 2>(simd, x, w, bias, y),
-                6 => rows::<S, 6, 2>(simd, x, w, bias, y),
-                7 => rows::<S, 7, 2>(simd, x, w, bias, y),
-                _ => rows::<S, 8, 2>(simd, x, w, bias, y),
+        for (i, (x, y)) in blocks.zip(self.y.chunks_mut(BLOCK)).enumerate() {
+            match (i, y.len()) {
+                // The matrix comes from memory: one stream of it is read faster than several at a time.
+                (0, 1) => rows::<S, 1, 1>(simd, x, w, bias, y),
+                (0, 2) => rows::<S, 2, 1>(simd, x, w, bias, y),
+                (0, 3) => rows::<S, 3, 1>(simd, x, w, bias, y),
+                (0, 4) => rows::<S, 4, 1>(simd, x, w, bias, y),
+                (0, 5) => rows::<S, 5, 1>(simd, x, w, bias, y),
+                (0, 6) => rows::<S, 6, 1>(simd, x, w, bias, y),
+                (0, 7) => rows::<S, 7, 1>(simd, x, w, bias, y),
+                (0, _) => rows::<S, 8, 1>(simd, x, w, bias, y),
+                // It comes from a cache: two of its rows share what is read of `x`.
+                (_, 1) => rows::<S, 1, 2>(simd, x, w, bias, y),
+                (_, 2) => rows::<S, 2, 2>(simd, x, w, bias, y),
+                (_, 3) => rows::<S, 3, 2>(simd, x, w, bias, y),
+                (_, 4) => rows::<S, 4, 2>(simd, x, w, bias, y),
+                (_, 5) => rows::<S, 5, 2>(simd, x, w, bias, y),
+                (_, 6) => rows::<S, 6, 2>(simd, x, w, bias, y),
+                (_, 7) => rows::<S, 7, 2>(simd, x, w, bias, y),
+                (_, _) => rows::<S, 8, 2>(simd, x, w, bias, y),
             }
         }
     }

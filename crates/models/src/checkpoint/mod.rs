@@ -4,6 +4,7 @@
 
 mod config_json;
 mod names;
+mod numbers;
 mod weights;
 
 use std::path::Path;

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
-use burn::tensor::{Bytes, DType};
 use llm_core::parameters::ParameterPath;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::names::{self, Place};
+use super::numbers::Number;
 use super::write_whole;
 use crate::model::filled_later;
 use crate::{Architecture, Family, LanguageModel, ModelError};
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, model: LanguageModel) -> Result<LanguageModel, M
         reason = "mapping is unsafe because another process could cut the file short while it is read"
     )]
     // SAFETY: the mapping is read once, here, and dropped; the file is a model folder's, written whole and renamed.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
+    let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }.map_err(failed)?;
     let tensors = SafeTensors::deserialize(&map).map_err(|source| ModelError::Safetensors {
         path: path.to_owned(),
         source,
@@ -114,32 +114,22 @@ impl Reader<'_> {
                 expected: in_file,
             });
         }
-        let dtype = match view.dtype() {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            other => {
-                return Err(ModelError::TensorType {
-                    path,
-                    name: place.name,
-                    dtype: format!("{other:?}"),
-                });
-            }
+        let Some(number) = Number::of(view.dtype()) else {
+            return Err(ModelError::TensorType {
+                path,
+                name: place.name,
+                dtype: format!("{:?}", view.dtype()),
+            });
         };
-        let data =
-            TensorData::from_bytes(Bytes::from_bytes_vec(view.data().to_vec()), in_file, dtype);
-        let all: Vec<f32> = data
-            .convert::<f32>()
-            .try_to_vec()
-            .expect("converted to f32");
         let (first, second) = (expected[0], expected.get(1).copied().unwrap_or(1));
         let offset = place.part.map_or(0, |part| part.index) * first;
-        if !place.inputs_are_rows {
-            return Ok(all[offset * second..(offset + first) * second].to_vec());
-        }
-        let columns = first * parts;
-        let value = |out: usize| (0..second).map(move |input| (input * columns) + offset + out);
-        Ok((0..first).flat_map(value).map(|i| all[i]).collect())
+        Ok(if place.inputs_are_rows {
+            number.columns(view.data(), first * parts, offset..offset + first)
+        } else {
+            number.values(
+                &view.data()[offset * second * number.size()..][..first * second * number.size()],
+            )
+        })
     }
 }
 
