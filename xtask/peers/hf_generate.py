@@ -4,7 +4,7 @@ A value is tokens a second: of a prompt of 512 tokens (prefill, logits of the la
 prompt of 32 (decode), of 64 new tokens for each of 8 prompts (decode-batch8). With `--json`, prints a JSON object a line:
 `name`, `value`, `unit`, `dtype`.
 
-    python hf_generate.py [--json] [--dtype f32|bf16]... [--only SECTION]... [--save FOLDER]
+    python hf_generate.py [--json] [--dtype f32|bf16]... [--only SECTION]...
 
 Run it in one sitting with our own benchmark, alternating (`cargo xtask bench --peers PYTHON` does): absolute times drift.
 """
@@ -66,14 +66,11 @@ def main():
     parser.add_argument("--dtype", choices=DTYPES, action="append", help="default: f32 and bf16")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="measure this; may be given several times")
     parser.add_argument("--repeats", type=int, default=3, help="the median of so many runs is reported")
-    parser.add_argument("--save", help="also save the model in this folder (config.json, model.safetensors)")
     args = parser.parse_args()
     logging.set_verbosity_error()
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config()).eval()
     model.generation_config.eos_token_id = None
-    if args.save:
-        model.save_pretrained(args.save)
     for dtype in args.dtype or DTYPES:
         model = model.to(DTYPES[dtype])
         for section in args.only or SECTIONS:

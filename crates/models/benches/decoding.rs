@@ -2,8 +2,9 @@
 //!
 //! - `prefill`: tokens of a prompt of 512, up to the choice of the first new token. Only the last position has logits.
 //! - `decode`: new tokens after a prompt of 32, which counts in the time.
+//! - `decode-batch8`: the same for eight prompts side by side; the new tokens of all count.
 //!
-//! The work is that of `xtask/peers/hf_generate.py`.
+//! The work is that of `xtask/peers/hf_generate.py` and `xtask/peers/llama_cpp_generate.py`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -16,46 +17,82 @@ use llm_models::LanguageModel;
 use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, generate};
 use llm_models::presets::Preset;
 
-/// `[name, prompt tokens, new tokens, tokens that count]`.
-const CASES: [(&str, usize, usize, u64); 2] = [("prefill", 512, 1, 512), ("decode", 32, 128, 128)];
+/// One kind of work.
+struct Case {
+    name: &'static str,
+    prompts: usize,
+    prompt_tokens: usize,
+    new_tokens: usize,
+    /// Tokens that count.
+    counted: u64,
+}
 
-fn work(model: &LanguageModel, prompt_tokens: usize, new_tokens: usize) -> usize {
-    let prompt = (0..prompt_tokens).map(|i| (i * 97 % 50_257) as u32);
-    let config = GenerateConfig {
-        strategy: Strategy::Greedy,
-        max_new_tokens: new_tokens,
-        ..GenerateConfig::default()
-    };
-    let prompts = [prompt.collect()];
-    let special = Special::default();
-    let mut go_on = |_| Decision::Continue;
-    let out = generate(
-        model,
-        &prompts,
-        &config,
-        &special,
-        Method::Cached,
-        &mut go_on,
-    );
-    out.expect("generated")[0].tokens.len()
+const CASES: [Case; 3] = [
+    Case {
+        name: "prefill",
+        prompts: 1,
+        prompt_tokens: 512,
+        new_tokens: 1,
+        counted: 512,
+    },
+    Case {
+        name: "decode",
+        prompts: 1,
+        prompt_tokens: 32,
+        new_tokens: 128,
+        counted: 128,
+    },
+    Case {
+        name: "decode-batch8",
+        prompts: 8,
+        prompt_tokens: 32,
+        new_tokens: 64,
+        counted: 8 * 64,
+    },
+];
+
+impl Case {
+    fn run(&self, model: &LanguageModel) {
+        let prompt = |number: usize| {
+            let tokens = (0..self.prompt_tokens).map(|i| (i * 97 + number) % 50_257);
+            tokens.map(|token| token as u32).collect()
+        };
+        let prompts: Vec<Vec<u32>> = (0..self.prompts).map(prompt).collect();
+        let config = GenerateConfig {
+            strategy: Strategy::Greedy,
+            max_new_tokens: self.new_tokens,
+            ..GenerateConfig::default()
+        };
+        let out = generate(
+            model,
+            black_box(&prompts),
+            &config,
+            &Special::default(),
+            Method::Cached,
+            &mut |_| Decision::Continue,
+        );
+        for sequence in out.expect("generated") {
+            assert_eq!(sequence.tokens.len(), self.new_tokens, "stopped early");
+        }
+    }
 }
 
 fn decoding(criterion: &mut Criterion) {
-    let architecture = Preset::find("gpt2-124m").expect("a preset").architecture();
-    let model = architecture.init(1, &Device::flex());
-    for (name, prompt_tokens, new_tokens, counted) in CASES {
-        let mut group = criterion.benchmark_group(name);
+    let mut model = None;
+    for case in CASES {
+        let mut group = criterion.benchmark_group(case.name);
         group
             .sampling_mode(SamplingMode::Flat)
             .sample_size(10)
             .warm_up_time(Duration::from_secs(1))
-            .measurement_time(Duration::from_secs(10))
-            .throughput(Throughput::Elements(counted));
+            .measurement_time(Duration::from_secs(6))
+            .throughput(Throughput::Elements(case.counted));
         group.bench_function("gpt2-124m", |bencher| {
-            bencher.iter(|| {
-                let new = work(&model, black_box(prompt_tokens), new_tokens);
-                assert_eq!(new, new_tokens, "stopped early");
+            let model = model.get_or_insert_with(|| {
+                let architecture = Preset::find("gpt2-124m").expect("a preset").architecture();
+                architecture.init(1, &Device::flex())
             });
+            bencher.iter(|| case.run(model));
         });
         group.finish();
     }

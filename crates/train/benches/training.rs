@@ -1,99 +1,68 @@
-//! One optimizer step, in tokens a second: batch, forward, backward, clipping, AdamW.
+//! One optimizer step, in tokens a second.
 //!
 //! The models are those of `xtask/peers/torch_train.py`.
 
-use std::hint::black_box;
+#![expect(clippy::print_stdout, reason = "page faults are a result")]
+
+mod steps;
+
 use std::time::Duration;
 
-use burn::prelude::*;
-use criterion::{Criterion, SamplingMode, Throughput};
+use criterion::{Criterion, SamplingMode};
 use llm_core::memory::keep_large_buffers;
-use llm_core::random::{RandomKey, Stream};
 use llm_core::threads;
-use llm_data::TokenShard;
-use llm_models::{Architecture, Family, ModelConfig};
-use llm_train::{Settings, TrainingSteps};
+use llm_models::{Family, ModelConfig};
 
-const VOCAB: usize = 65;
+use crate::steps::Case;
 
-struct Case {
-    name: &'static str,
-    model: ModelConfig,
-    batch_size: usize,
-}
-
-fn cases() -> [Case; 3] {
-    let base = ModelConfig {
-        n_layers: Some(6),
-        n_heads: Some(6),
-        d_model: Some(384),
-        max_seq_len: Some(256),
+/// Names and what is trained.
+fn cases() -> [(&'static str, Case); 5] {
+    let sizes = |family, n_layers, n_heads, d_model, max_seq_len| ModelConfig {
+        family,
+        n_layers: Some(n_layers),
+        n_heads: Some(n_heads),
+        d_model: Some(d_model),
+        max_seq_len: Some(max_seq_len),
+        tie_embeddings: (family == Family::Llama).then_some(true),
+        bias: (family == Family::Gpt2).then_some(true),
         ..ModelConfig::default()
     };
+    let case = |model, vocab_size, batch_size| Case {
+        model,
+        vocab_size,
+        batch_size,
+    };
+    let (gpt2, llama) = (Family::Gpt2, Family::Llama);
     [
-        Case {
-            name: "char-small",
-            model: ModelConfig {
-                family: Family::Gpt2,
-                n_layers: Some(4),
-                n_heads: Some(4),
-                d_model: Some(128),
-                max_seq_len: Some(64),
-                bias: Some(true),
-                ..ModelConfig::default()
-            },
-            batch_size: 12,
-        },
-        Case {
-            name: "char-base",
-            model: ModelConfig {
-                family: Family::Gpt2,
-                bias: Some(true),
-                ..base.clone()
-            },
-            batch_size: 8,
-        },
-        Case {
-            name: "llama-base",
-            model: ModelConfig {
-                family: Family::Llama,
-                d_ff: Some(1024),
-                tie_embeddings: Some(true),
-                ..base
-            },
-            batch_size: 8,
-        },
+        ("char-small", case(sizes(gpt2, 4, 4, 128, 64), 65, 12)),
+        ("char-base", case(sizes(gpt2, 6, 6, 384, 256), 65, 8)),
+        ("llama-base", case(sizes(llama, 6, 6, 384, 256), 65, 8)),
+        (
+            "gpt2-124m-t64",
+            case(sizes(gpt2, 12, 12, 768, 64), 50_304, 4),
+        ),
+        (
+            "gpt2-124m-t512",
+            case(sizes(gpt2, 12, 12, 768, 512), 50_304, 1),
+        ),
     ]
 }
 
 fn training(criterion: &mut Criterion) {
-    let key = RandomKey::new(1, Stream::Weights);
-    let tokens = (0..100_000).map(|i| (key.uniform(i) * VOCAB as f64) as u32);
-    let text = TokenShard::from_tokens(tokens.collect());
     let mut group = criterion.benchmark_group("train");
     group
         .sampling_mode(SamplingMode::Flat)
         .sample_size(10)
-        .warm_up_time(Duration::from_secs(2))
-        .measurement_time(Duration::from_secs(8));
-    for case in cases() {
-        let mut settings = Settings::default();
-        settings.train.batch_size = case.batch_size;
-        let architecture = Architecture::resolve(&case.model, VOCAB).expect("sizes");
-        let model = architecture.init(1, &Device::flex().autodiff());
-        let mut steps = TrainingSteps::new(model, &settings, &text).expect("settings");
-        let mut index = 0;
-        group.throughput(Throughput::Elements(steps.tokens_per_step()));
-        group.bench_function(case.name, |bencher| {
-            bencher.iter(|| {
-                let result = steps.step(black_box(index)).expect("finite numbers");
-                index += 1;
-                result
-            });
-        });
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(6));
+    for (name, case) in cases() {
+        case.bench(&mut group, name);
     }
     group.finish();
 }
+
+#[global_allocator]
+static ALLOCATOR: llm_core::memory::HugePages = llm_core::memory::HugePages;
 
 fn main() {
     keep_large_buffers();

@@ -1,22 +1,21 @@
-//! Our own benchmarks, run by criterion, and the throughput read from the files that it writes.
+//! One benchmark of ours in a process of its own, and the throughput read from the files that criterion writes.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
-use super::Measurement;
-use crate::workspace::{Workspace, check};
-
-/// Benchmark targets, in the order of running.
-const TARGETS: [&str; 2] = ["training", "decoding"];
+use super::executables::Executables;
+use super::process;
+use super::programs::{Values, printed};
+use super::quantities::Quantity;
+use crate::workspace::Workspace;
 
 /// Criterion's `benchmark.json`.
 #[derive(Deserialize)]
 struct Benchmark {
-    full_id: String,
-    throughput: Option<Throughput>,
+    throughput: Throughput,
 }
 
 /// Work of one iteration.
@@ -24,7 +23,7 @@ struct Benchmark {
 struct Throughput {
     /// Tokens.
     #[serde(rename = "Elements")]
-    elements: Option<u64>,
+    elements: u64,
 }
 
 /// Criterion's `estimates.json`; times in nanoseconds an iteration.
@@ -38,68 +37,75 @@ struct Estimate {
     point_estimate: f64,
 }
 
-/// Runs the benchmarks that match `filter`, and returns tokens a second by name.
-pub(super) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Vec<Measurement>> {
+/// A benchmark of criterion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Id {
+    /// The bench target.
+    pub(super) target: &'static str,
+    /// Group and function, as in `train/char-small`.
+    pub(super) name: String,
+}
+
+/// Measures the benchmark: speed, memory of the process, and what else it prints.
+pub(super) fn measure(
+    workspace: &Workspace,
+    executables: &Executables,
+    id: &Id,
+    threads: Option<u64>,
+) -> Result<Values> {
     // A folder of our own, emptied first: nothing from an earlier run can be taken for a result.
     let home = workspace.target.join("xtask").join("criterion");
     if home.exists() {
         std::fs::remove_dir_all(&home)
             .with_context(|| format!("cannot empty {}", home.display()))?;
     }
-    for target in TARGETS {
-        // The whole workspace: for one package alone Burn would have other features, and be built anew.
-        let mut command =
-            workspace.cargo(&format!("bench --workspace --bench {target} --locked --"));
-        command.args(filter).env("CRITERION_HOME", &home);
-        // stdout is for the report.
-        check(command.stdout(std::io::stderr()))?;
+    let mut command = executables.benchmark(workspace, id.target, &home);
+    command.args(["--exact", &id.name]);
+    if let Some(threads) = threads {
+        command.env("RAYON_NUM_THREADS", threads.to_string());
     }
-    read(&home)
+    let finished = process::run(&mut command)?;
+    let mut values = printed(&finished.stdout)?;
+    values.insert(Quantity::Speed, speed(&home)?);
+    values.insert(Quantity::Memory, finished.peak_bytes as f64 / 1e6);
+    Ok(values)
 }
 
-/// All results below criterion's folder, in the order of their names.
-fn read(home: &Path) -> Result<Vec<Measurement>> {
-    let mut measurements = Vec::new();
-    for entry in WalkDir::new(home).sort_by_file_name().into_iter().flatten() {
-        if entry.file_name() != "benchmark.json"
-            || entry
-                .path()
-                .parent()
-                .is_none_or(|folder| !folder.ends_with("new"))
-        {
-            continue;
-        }
-        let benchmark = std::fs::read_to_string(entry.path())?;
-        let estimates = std::fs::read_to_string(entry.path().with_file_name("estimates.json"))?;
-        let measurement = measurement(&benchmark, &estimates);
-        measurements.extend(
-            measurement.with_context(|| format!("cannot understand {}", entry.path().display()))?,
-        );
-    }
-    Ok(measurements)
+/// The names of all benchmarks of a target, in its order.
+pub(super) fn list(
+    workspace: &Workspace,
+    executables: &Executables,
+    target: &str,
+) -> Result<Vec<String>> {
+    let home = workspace.target.join("xtask").join("criterion");
+    let mut command = executables.benchmark(workspace, target, &home);
+    let listed = process::run(command.arg("--list"))?.stdout;
+    Ok(listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": benchmark"))
+        .map(str::to_owned)
+        .collect())
 }
 
-/// Tokens a second from the two files; `None` if the benchmark does not count tokens.
-fn measurement(benchmark: &str, estimates: &str) -> Result<Option<Measurement>> {
+/// Tokens a second of the only benchmark below criterion's folder.
+fn speed(home: &Path) -> Result<f64> {
+    let found = WalkDir::new(home).into_iter().flatten().find(|entry| {
+        let folder = entry.path().parent();
+        entry.file_name() == "benchmark.json" && folder.is_some_and(|f| f.ends_with("new"))
+    });
+    let Some(found) = found else {
+        bail!("criterion measured nothing");
+    };
+    let benchmark = std::fs::read_to_string(found.path())?;
+    let estimates = std::fs::read_to_string(found.path().with_file_name("estimates.json"))?;
+    tokens_per_second(&benchmark, &estimates)
+        .with_context(|| format!("cannot understand {}", found.path().display()))
+}
+
+fn tokens_per_second(benchmark: &str, estimates: &str) -> Result<f64> {
     let benchmark: Benchmark = serde_json::from_str(benchmark)?;
     let estimates: Estimates = serde_json::from_str(estimates)?;
-    let tokens = benchmark
-        .throughput
-        .and_then(|throughput| throughput.elements);
-    Ok(tokens.map(|tokens| Measurement {
-        name: name(&benchmark.full_id),
-        value: tokens as f64 / (estimates.median.point_estimate * 1e-9),
-        unit: "tokens/s".to_owned(),
-    }))
-}
-
-/// `train/char-small` is reported as `char-small`, `decode/gpt2-124m` as `gpt2-124m decode`.
-fn name(id: &str) -> String {
-    match id.split_once('/') {
-        Some(("train", model)) => model.to_owned(),
-        Some((work, model)) => format!("{model} {work}"),
-        None => id.to_owned(),
-    }
+    Ok(benchmark.throughput.elements as f64 / (estimates.median.point_estimate * 1e-9))
 }
 
 #[cfg(test)]
@@ -110,29 +116,17 @@ mod tests {
         "lower_bound":1.9e6,"upper_bound":2.1e6},"point_estimate":2000000.0,"standard_error":1.0}}"#;
 
     #[test]
-    fn throughput_is_tokens_by_the_median_time() {
+    fn speed_is_tokens_by_the_median_time() {
         let benchmark = r#"{"group_id":"train","function_id":"char-small","value_str":null,"throughput":{"Elements":768},
             "full_id":"train/char-small","directory_name":"train/char-small","title":"train/char-small"}"#;
-        let expected = Measurement {
-            name: "char-small".to_owned(),
-            value: 384_000.0,
-            unit: "tokens/s".to_owned(),
-        };
-        assert_eq!(measurement(benchmark, ESTIMATES).unwrap(), Some(expected));
+        assert_eq!(tokens_per_second(benchmark, ESTIMATES).unwrap(), 384_000.0);
     }
 
     #[test]
-    fn benchmarks_that_count_no_tokens_are_left_out() {
+    fn a_benchmark_that_counts_no_tokens_is_refused() {
         for throughput in ["null", r#"{"Bytes":10}"#] {
-            let benchmark = format!(r#"{{"full_id":"x/y","throughput":{throughput}}}"#);
-            assert_eq!(measurement(&benchmark, ESTIMATES).unwrap(), None);
+            let benchmark = format!(r#"{{"throughput":{throughput}}}"#);
+            assert!(tokens_per_second(&benchmark, ESTIMATES).is_err());
         }
-    }
-
-    #[test]
-    fn names_say_the_model_first() {
-        assert_eq!(name("train/llama-base"), "llama-base");
-        assert_eq!(name("prefill/gpt2-124m"), "gpt2-124m prefill");
-        assert_eq!(name("decode/gpt2-124m"), "gpt2-124m decode");
     }
 }

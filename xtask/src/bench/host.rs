@@ -1,18 +1,20 @@
-//! What a measurement was made on: the machine and the revision.
+//! What a measurement was made on: the machine, the revision and the day.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::workspace::Workspace;
 
 /// The machine.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Host {
     /// The model name that the processor gives itself.
-    cpu: String,
+    pub(super) cpu: String,
     /// Logical cores that this process may use.
-    cores: usize,
+    pub(super) cores: usize,
+    /// Physical memory in GB of 10⁹ bytes; 0 where the system does not tell.
+    pub(super) memory_gb: f64,
     /// Operating system and architecture.
-    os: String,
+    pub(super) os: String,
 }
 
 impl Host {
@@ -21,6 +23,7 @@ impl Host {
         Self {
             cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_gb: (memory_bytes().unwrap_or(0) as f64 / 1e8).round() / 10.0,
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         }
     }
@@ -28,20 +31,35 @@ impl Host {
 
 fn cpu() -> Option<String> {
     if cfg!(target_os = "macos") {
-        let output = std::process::Command::new("sysctl")
-            .args(["-n", "machdep.cpu.brand_string"])
-            .output()
-            .ok()?;
-        return Some(String::from_utf8(output.stdout).ok()?.trim().to_owned());
+        return sysctl("machdep.cpu.brand_string");
     }
-    model_name(&std::fs::read_to_string("/proc/cpuinfo").ok()?)
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    Some(field(&cpuinfo, "model name")?.to_owned())
 }
 
-fn model_name(cpuinfo: &str) -> Option<String> {
-    let line = cpuinfo
-        .lines()
-        .find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
+fn memory_bytes() -> Option<u64> {
+    if cfg!(target_os = "macos") {
+        return sysctl("hw.memsize")?.parse().ok();
+    }
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kibibytes = field(&meminfo, "MemTotal")?.strip_suffix(" kB")?;
+    Some(kibibytes.parse::<u64>().ok()? * 1024)
+}
+
+fn sysctl(name: &str) -> Option<String> {
+    let output = std::process::Command::new("sysctl")
+        .args(["-n", name])
+        .output()
+        .ok()?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}
+
+/// The value of the first line such as `name : value`.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
 }
 
 /// The short commit name, with `-dirty` where tracked files differ from it; `unknown` outside of a git checkout.
@@ -58,14 +76,28 @@ pub(super) fn revision(workspace: &Workspace) -> String {
         )
 }
 
+/// Today in UTC, as in `2026-01-31`.
+pub(super) fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_processor_names_itself() {
-        let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.00GHz\nflags\t: a b\n";
-        assert_eq!(model_name(cpuinfo).as_deref(), Some("Some CPU @ 2.00GHz"));
-        assert_eq!(model_name("processor : 0\n"), None);
+    fn fields_are_found_by_their_whole_name() {
+        let cpuinfo =
+            "processor\t: 0\nmodel\t: 1\nmodel name\t: Some CPU @ 2.00GHz\nflags\t: a b\n";
+        assert_eq!(field(cpuinfo, "model name"), Some("Some CPU @ 2.00GHz"));
+        assert_eq!(field("MemTotal:  100 kB\n", "MemTotal"), Some("100 kB"));
+        assert_eq!(field(cpuinfo, "name"), None);
+    }
+
+    #[test]
+    fn days_are_written_year_first() {
+        let today = today();
+        let digits: Vec<usize> = today.split('-').map(str::len).collect();
+        assert_eq!(digits, [4, 2, 2], "{today}");
     }
 }
