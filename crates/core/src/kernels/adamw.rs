@@ -8,7 +8,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
-use super::flex::{contiguous, values};
+use super::flex::{contiguous, values, values_mut};
 use super::simd::vectorized;
 
 /// Numbers of one step.
@@ -91,10 +91,10 @@ fn on_flex<const D: usize>(
         decay: (1.0 - step.learning_rate * step.weight_decay) as f32,
     };
     // In place whenever this step is the only owner of the buffers, as the training loop sees to.
-    p.storage_mut::<f32>()
+    values_mut(&mut p)
         .par_chunks_mut(CHUNK)
-        .zip(m.storage_mut::<f32>().par_chunks_mut(CHUNK))
-        .zip(v.storage_mut::<f32>().par_chunks_mut(CHUNK))
+        .zip(values_mut(&mut m).par_chunks_mut(CHUNK))
+        .zip(values_mut(&mut v).par_chunks_mut(CHUNK))
         .zip(values(&g).par_chunks(CHUNK))
         .for_each(|(((p, m), v), g)| {
             vectorized(

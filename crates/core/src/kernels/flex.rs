@@ -41,6 +41,16 @@ pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
         .expect("made contiguous and checked to be f32")
 }
 
+/// The values of a contiguous f32 tensor, to be written: copied first when someone else holds them too.
+pub(super) fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    // A view into a larger buffer is not all of it.
+    let (start, end) = tensor
+        .layout()
+        .contiguous_offsets()
+        .expect("made contiguous");
+    &mut tensor.storage_mut::<f32>()[start..end]
+}
+
 /// Whether the fast paths apply: they are for f32 alone.
 pub(super) fn all_f32(tensors: &[&FlexTensor]) -> bool {
     tensors.iter().all(|t| t.dtype() == DType::F32)
