@@ -1,7 +1,7 @@
 //! Scaled dot-product attention: causal or not, grouped-query, sliding-window, forward and backward.
 //!
 //! On Flex it runs in blocks of query rows over the keys that they can see, and the backward pass computes the probabilities again from
-//! the saved logs of the softmax sums, so no `[seq, seq]` buffer is kept.
+//! the saved largest scores and logs of the softmax sums, so no `[seq, seq]` buffer is kept.
 //!
 //! Sources: Vaswani et al. 2017, equation 1; Ainslie et al. 2023 (grouped queries); Beltagy et al. 2020 (sliding window); the
 //! recomputation follows Dao et al. 2022, "FlashAttention", algorithm 4.
@@ -268,7 +268,7 @@ pub(crate) mod flex {
             })
             .collect();
         let mut out = vec![0.0; sizes.batch * sizes.s * sizes.heads * sizes.d];
-        let mut log_sums = Vec::with_capacity(sizes.batch * sizes.heads * sizes.s);
+        let mut log_sums = Vec::with_capacity(sizes.batch * sizes.heads * sizes.s * 2);
         let per_batch = (sizes.s * sizes.heads * sizes.d).max(1);
         for (task, (own, sums)) in heads.into_iter().enumerate() {
             let (batch, head) = (task / sizes.heads, task % sizes.heads);
@@ -284,7 +284,7 @@ pub(crate) mod flex {
         let shape = q.layout().shape().clone();
         (
             from_vec(out, shape),
-            from_vec(log_sums, Shape::new([sizes.batch, sizes.heads, sizes.s])),
+            from_vec(log_sums, Shape::new([sizes.batch, sizes.heads, sizes.s, 2])),
         )
     }
 
@@ -331,11 +331,13 @@ pub(crate) mod flex {
         }
     }
 
-    /// Output `[s, d]` and logs of the softmax sums `[s]` of one head.
+    /// Output `[s, d]` of one head, and the largest score and the log of the softmax sum of each query, `[s, 2]`.
+    ///
+    /// The two stay apart: beside large scores their sum would round away the second.
     fn forward_head(sizes: &Sizes, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let scale = sizes.options.scale as f32;
         let mut out = vec![0.0; sizes.s * sizes.d];
-        let mut log_sums = vec![0.0; sizes.s];
+        let mut log_sums = vec![0.0; sizes.s * 2];
         let mut scores = Vec::new();
         for block in sizes.blocks() {
             let keys = sizes.keys_of(&block);
@@ -358,7 +360,7 @@ pub(crate) mod flex {
                     #[inline(always)]
                     || softmax(&mut row[from..to], scale),
                 );
-                log_sums[i] = max + log_sum;
+                log_sums[i * 2..][..2].copy_from_slice(&[max, log_sum]);
             }
             let p = Matrix::rows(&scores, block.len(), n);
             let out = &mut out[block.start * sizes.d..block.end * sizes.d];
@@ -389,8 +391,8 @@ pub(crate) mod flex {
                 let mut dq = Vec::with_capacity(sizes.group() * sizes.s * sizes.d);
                 for head in kv_head * sizes.group()..(kv_head + 1) * sizes.group() {
                     let head_of = |x| sizes.query(x, batch, head);
-                    let log_sums =
-                        &values(&log_sums)[(batch * sizes.heads + head) * sizes.s..][..sizes.s];
+                    let first = (batch * sizes.heads + head) * sizes.s * 2;
+                    let log_sums = &values(&log_sums)[first..][..sizes.s * 2];
                     let inputs = [
                         head_of(values(&q)),
                         k,
@@ -433,9 +435,15 @@ pub(crate) mod flex {
 
     /// In place: scores `p` to probabilities, and their gradients `ds` to those of the scores before the scale.
     #[inline(always)]
-    fn softmax_backward(p: &mut [f32], ds: &mut [f32], delta: f32, scale: f32, log_sum: f32) {
+    fn softmax_backward(
+        p: &mut [f32],
+        ds: &mut [f32],
+        delta: f32,
+        scale: f32,
+        [max, log_sum]: [f32; 2],
+    ) {
         for (p, ds) in p.iter_mut().zip(ds) {
-            *p = exp(*p * scale - log_sum);
+            *p = exp(*p * scale - max - log_sum);
             *ds = *p * (*ds - delta) * scale;
         }
     }
@@ -473,11 +481,12 @@ pub(crate) mod flex {
                     x[to..].fill(0.0);
                 }
                 let (out, grad) = (&out[i * stride..][..d], &grad[i * stride..][..d]);
+                let log_sum = [log_sums[i * 2], log_sums[i * 2 + 1]];
                 vectorized(
                     #[inline(always)]
                     || {
                         let (p, ds) = (&mut p[from..to], &mut ds[from..to]);
-                        softmax_backward(p, ds, dot(out, grad), scale, log_sums[i]);
+                        softmax_backward(p, ds, dot(out, grad), scale, log_sum);
                     },
                 );
             }

@@ -131,8 +131,8 @@ pub trait Kernels: Backend {
         cross_entropy::composed::backward::<Self>(softmax_minus_one_hot, grad)
     }
 
-    /// Attention of `q [batch, s, heads, d]` over `k, v [batch, t, kv_heads, d]`, and the log of each softmax sum
-    /// `[batch, heads, s]`, which only this backend's own backward pass reads.
+    /// Attention of `q [batch, s, heads, d]` over `k, v [batch, t, kv_heads, d]`, and of each softmax what this
+    /// backend's own backward pass reads, and nothing else.
     fn attention_forward(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
