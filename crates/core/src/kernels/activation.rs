@@ -263,6 +263,8 @@ pub(crate) mod flex {
                     grad,
                     #[inline(always)]
                     |x| {
+                        // The derivative is 0 or 1 far inside these bounds; beyond them the square could be infinite, times zero.
+                        let x = x.clamp(-100.0, 100.0);
                         let tanh = inner_tanh(x);
                         0.5 * (1.0
                             + tanh
