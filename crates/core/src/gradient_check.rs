@@ -55,13 +55,12 @@ fn weighted_sum(f: Function<'_>, inputs: &[Vec<f64>]) -> f64 {
     y.iter().zip(normal(99, y.len())).map(|(y, w)| y * w).sum()
 }
 
-/// Largest difference, relative to the largest value, or to 0.1 where all are smaller: a gradient may be zero throughout.
+/// Largest difference, relative to the largest value, or to 0.1 where all are smaller: a gradient may be zero throughout. NaN when there
+/// is one among the values.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let largest = a.iter().chain(b).fold(0.1f64, |m, v| m.max(v.abs()));
-    a.iter()
-        .zip(b)
-        .fold(0.0f64, |m, (a, b)| m.max((a - b).abs()))
-        / largest
+    let worse = |m: f64, off: f64| if off > m || off.is_nan() { off } else { m };
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, worse) / largest
 }
 
 /// Checks the composed gradients in f64 against central differences (relative 1e-6) and the fused output and gradients in f32 against
