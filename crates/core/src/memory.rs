@@ -7,22 +7,15 @@ pub fn resident_bytes() -> Option<u64> {
     memory_stats::memory_stats().map(|stats| stats.physical_mem as u64)
 }
 
-/// Freed blocks up to this size in bytes stay with the process.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEEP: libc::c_int = 1 << 30;
-
-/// What versions of glibc that limit the threshold take in place of [`KEEP`].
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEEP_OLD: libc::c_int = 32 << 20;
-
 /// Bytes by which the heap grows at a time, beyond what is asked for: only what is written to becomes memory.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const GROWTH: libc::c_int = 16 << 20;
 
 /// Keeps freed buffers for the next training step. To be called first in a program, before it starts a thread.
 ///
-/// glibc hands a block above its mmap threshold (at first 128 KiB, at most 32 MiB) back to the system as soon as it is freed. A training
-/// step allocates and frees the same large buffers every time, so each step would pay for mapping and zeroing their pages again.
+/// glibc maps large blocks (from 128 KiB, later up to 32 MiB, upwards) on their own and hands them back to the system as soon as they
+/// are freed. A training step allocates and frees the same large buffers every time, so each step would pay for mapping and zeroing
+/// their pages again.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(
     unsafe_code,
@@ -31,10 +24,10 @@ const GROWTH: libc::c_int = 16 << 20;
 pub fn keep_large_buffers() {
     // SAFETY: mallopt takes two integers and reports a refusal by its result; a refusal costs speed only.
     unsafe {
-        if libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP) == 0 {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP_OLD);
-        }
-        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        // No block is mapped on its own.
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        // -1: what is free at the end of the heap is never handed back.
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
         libc::mallopt(libc::M_TOP_PAD, GROWTH);
     }
 }
