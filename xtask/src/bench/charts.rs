@@ -1,7 +1,7 @@
 //! The charts of `docs/performance`: speed and peak memory against one size.
 //!
-//! Sizes of the left chart lie on a logarithmic axis, as they double from point to point; memory has straight axes on the right, where
-//! what grows in proportion is a straight line.
+//! On the left both axes are logarithmic, as sizes double from point to point; memory has straight axes on the right, where what grows
+//! in proportion is a straight line.
 
 use std::ops::Range;
 use std::path::Path;
@@ -95,14 +95,11 @@ impl Chart {
             speeds.push(speed("decode", "decoding", RED));
             memories.push(memory("decode", "decoding", RED));
         }
-        let (sizes, up) = (bounds(&speeds, |p| p.0), bounds(&speeds, |p| p.1));
-        let (sizes, up) = (
-            sizes.log_scale().base(2.0),
-            (up.start / 1.5..up.end * 1.5).log_scale(),
-        );
+        let sizes = bounds(&speeds, |p| p.0).log_scale().base(2.0);
+        let up = doublings(bounds(&speeds, |p| p.1)).log_scale().base(2.0);
         panel(&left, "tokens a second", self.label, sizes, up, &speeds)?;
-        let (sizes, up) = (bounds(&memories, |p| p.0), bounds(&memories, |p| p.1));
-        let (sizes, up) = (0.0..sizes.end, 0.0..up.end * 1.1);
+        let sizes = 0.0..bounds(&memories, |p| p.0).end;
+        let up = 0.0..1.1 * bounds(&memories, |p| p.1).end;
         panel(&right, "peak memory, MB", self.label, sizes, up, &memories)?;
         root.present().map_err(drawing)
     }
@@ -117,6 +114,11 @@ fn bounds(curves: &[Curve], coordinate: impl Fn(&(f64, f64)) -> f64) -> Range<f6
             .map(&coordinate)
     };
     values().fold(f64::INFINITY, f64::min)..values().fold(0.0, f64::max)
+}
+
+/// `range`, widened to powers of two.
+fn doublings(range: Range<f64>) -> Range<f64> {
+    range.start.log2().floor().exp2()..range.end.log2().ceil().exp2()
 }
 
 fn panel<X, Y>(
@@ -140,7 +142,7 @@ where
         .y_label_area_size(56)
         .build_cartesian_2d(sizes, values)
         .map_err(drawing)?;
-    let number = |value: &f64| format!("{value}");
+    let number = |value: &f64| ((value * 10.0).round() / 10.0).to_string();
     chart
         .configure_mesh()
         .x_desc(label)
@@ -171,4 +173,15 @@ where
 /// plotters' errors borrow from what is drawn.
 fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_widened_to_powers_of_two() {
+        assert_eq!(doublings(386.0..4224.0), 256.0..8192.0);
+        assert_eq!(doublings(256.0..512.0), 256.0..512.0);
+    }
 }

@@ -93,8 +93,7 @@ fn seconds(metrics: &str) -> Result<f64> {
 }
 
 fn check_loss(loss: f64) -> Result<()> {
-    // A loss that is no number fails too.
-    if !(loss <= LOSS) {
+    if loss.is_nan() || loss > LOSS {
         bail!("the loss over the validation part is {loss:.4}, above {LOSS}");
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! Measured figures in README.md, checked against the file they come from.
 //!
-//! A figure is written `<!--fig results/bench.json results.char-small.value-->8,800<!--/fig-->`: a JSON file, a path of keys
-//! in it, and the number as printed. In a list a key is an index, or the `name` of one of its objects. The printed number
-//! must be the measured one rounded to the digits that it shows; of a whole number, zeros at the end count as rounding,
-//! except among its first two digits.
+//! A figure is written `<!--fig results/bench.json cases.char-small.comparisons.speed.ours-->8,800<!--/fig-->`: a JSON file,
+//! a path of keys in it, and the number as printed. In a list a key is an index, or the `name` of one of its objects. The
+//! printed number must be the measured one rounded to the digits that it shows; of a whole number, zeros at the end count
+//! as rounding, except among its first two digits.
 
 use std::path::Path;
 
