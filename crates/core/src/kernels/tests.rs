@@ -1,4 +1,9 @@
-//! Every operation: fused = composed = finite differences.
+//! Every operation: fused = composed = finite differences, at sizes chosen by hand here and at random ones in `properties`.
+
+mod calls;
+mod processor;
+mod products;
+mod properties;
 
 use burn::prelude::*;
 
