@@ -2,6 +2,8 @@
 //!
 //! The tests run last, and the last line printed is the sum over all test programs.
 
+mod cpus;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use crate::{readme, tidy};
 /// Arguments of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also run the tests on a GPU driver and the long crash test.
+    /// Also run the tests on a GPU driver and on emulated processors, and the long crash test.
     #[arg(long)]
     full: bool,
     /// Run only the tests on a GPU driver.
@@ -39,6 +41,7 @@ enum Stage {
     Backends,
     Readme,
     Gpu,
+    Cpus,
     Crash,
     Test,
 }
@@ -96,7 +99,7 @@ fn chosen(args: &Args) -> Vec<Stage> {
         } else if !args.only.is_empty() {
             args.only.contains(stage)
         } else {
-            args.full || !matches!(stage, Stage::Gpu | Stage::Crash)
+            args.full || !matches!(stage, Stage::Gpu | Stage::Cpus | Stage::Crash)
         }
     };
     Stage::value_variants()
@@ -122,6 +125,7 @@ impl Stage {
             Stage::Backends => "the GPU backends and the reference backend type-check",
             Stage::Readme => "the commands of README.md run, its figures are the measured ones",
             Stage::Gpu => "GPU tests, on a graphics card or a software Vulkan driver",
+            Stage::Cpus => "kernels on processors with AVX2 and without, by emulation",
             Stage::Crash => "training survives fifty kills at random instants",
             Stage::Test => "unit, integration and documentation tests",
         }
@@ -157,6 +161,7 @@ impl Stage {
                         .cargo("test -p llm-models --features wgpu --locked --test it -- gpu"),
                 )
             }
+            Stage::Cpus => cpus::run(workspace),
             Stage::Crash => check(
                 workspace
                     .cargo("test -p llm-cli --release --locked --test it crash")
@@ -308,9 +313,10 @@ mod tests {
         check_stages(&[], "fmt clippy tidy docs backends readme test");
         check_stages(
             &["--full"],
-            "fmt clippy tidy docs backends readme gpu crash test",
+            "fmt clippy tidy docs backends readme gpu cpus crash test",
         );
         check_stages(&["--gpu"], "gpu");
+        check_stages(&["--only", "cpus"], "cpus");
         check_stages(&["--only", "test", "--only", "fmt"], "fmt test");
     }
 
