@@ -80,6 +80,17 @@ pub enum OptimizerKind {
     Muon,
 }
 
+/// How the moments of AdamW are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moments {
+    /// Four bytes a number.
+    #[default]
+    F32,
+    /// Two bytes a number, rounded up or down at random; on the CPU.
+    Bf16,
+}
+
 /// The `[optimizer]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,6 +107,8 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// Largest norm of all gradients together; 0 = no clipping. Default: 1.
     pub clip: f64,
+    /// How the moments of AdamW are kept. Default: `f32`.
+    pub moments: Moments,
     /// Peak learning rate of Muon. Default: 0.02. Only with `kind = "muon"`.
     pub muon_learning_rate: Option<f64>,
     /// Momentum of Muon. Default: 0.95. Only with `kind = "muon"`.
@@ -111,6 +124,7 @@ impl Default for OptimizerConfig {
             betas: [0.9, 0.95],
             eps: 1e-8,
             clip: 1.0,
+            moments: Moments::F32,
             muon_learning_rate: None,
             muon_momentum: None,
         }

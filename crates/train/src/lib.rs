@@ -44,7 +44,9 @@ mod steps;
 mod trainer;
 
 pub use checkpoint::{WriteExtras, has_checkpoint};
-pub use config::{OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig};
+pub use config::{
+    Moments, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig,
+};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};
 pub use metrics::{Record, Split};

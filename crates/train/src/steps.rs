@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::prelude::Device;
 use llm_core::layers::DropoutKey;
 use llm_data::TokenShard;
 use llm_models::LanguageModel;
 
 use crate::batch::TrainingBatches;
+use crate::config::Moments;
 use crate::gradients::{clip_factor, first_not_finite, global_norm};
 use crate::objective::token_losses;
 use crate::optimizer::{Optimizer, State, Update};
@@ -61,6 +63,14 @@ impl<'a> TrainingSteps<'a> {
         states: BTreeMap<String, State>,
     ) -> Result<Self, TrainError> {
         let device = model.device().autodiff();
+        let on_cpu = device.clone().without_autodiff() == Device::flex();
+        if settings.optimizer.moments == Moments::Bf16 && !on_cpu {
+            return Err(TrainError::Config {
+                key: "optimizer.moments",
+                value: "bf16".to_owned(),
+                allowed: "f32 on devices other than the CPU",
+            });
+        }
         let train = &settings.train;
         let learning_rate = settings.optimizer.learning_rate;
         Ok(Self {

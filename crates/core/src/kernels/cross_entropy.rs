@@ -71,51 +71,12 @@ pub(super) mod composed {
 
 pub(super) mod flex {
     use burn::backend::flex::FlexTensor;
-    use burn::tensor::{DType, Shape};
+    use burn::tensor::Shape;
     use rayon::prelude::*;
 
-    use crate::kernels::exp::exp;
-    use crate::kernels::flex::{contiguous, from_vec, rows_and_width, values};
-    use crate::kernels::simd::{max, sum_of, vectorized};
-    use crate::kernels::softmax::softmax;
-
-    fn ids(targets: &FlexTensor) -> Vec<usize> {
-        let targets = targets.to_contiguous();
-        match targets.dtype() {
-            DType::I64 => targets
-                .as_slice::<i64>()
-                .expect("contiguous")
-                .iter()
-                .map(|&i| i as usize)
-                .collect(),
-            DType::I32 => targets
-                .as_slice::<i32>()
-                .expect("contiguous")
-                .iter()
-                .map(|&i| i as usize)
-                .collect(),
-            DType::U32 => targets
-                .as_slice::<u32>()
-                .expect("contiguous")
-                .iter()
-                .map(|&i| i as usize)
-                .collect(),
-            other => panic!("target ids of type {other:?}; use a 32 or 64 bit integer"),
-        }
-    }
-
-    /// The maximum and `ln Σ exp(x - max)`, apart: their sum would round away the second when the logits are large.
-    #[inline(always)]
-    fn log_sum_exp(row: &[f32]) -> (f32, f32) {
-        let max = max(row);
-        // NaN is no maximum, but must not get lost.
-        let sum = sum_of(
-            [row],
-            #[inline(always)]
-            |[x]| exp(x - max),
-        );
-        (max, sum.ln())
-    }
+    use crate::kernels::flex::{contiguous, from_vec, ids, rows_and_width, values};
+    use crate::kernels::simd::vectorized;
+    use crate::kernels::softmax::{log_sum_exp, softmax};
 
     pub(in crate::kernels) fn forward(
         logits: FlexTensor,
@@ -136,10 +97,7 @@ pub(super) mod flex {
                 .zip(&targets)
                 .zip(&mut loss);
             rows.for_each(|((row, &target), loss)| {
-                let (max, log_sum) = vectorized(
-                    #[inline(always)]
-                    || log_sum_exp(row),
-                );
+                let (max, log_sum) = log_sum_exp(row);
                 *loss = log_sum + (max - row[target]);
             });
             return (from_vec(loss, Shape::new([targets.len()])), None);

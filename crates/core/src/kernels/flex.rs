@@ -5,11 +5,12 @@
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Shape};
+use burn::tensor::{Bytes, DType, Element, Shape};
+use bytemuck::Pod;
 
 use super::{
-    ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, layer_norm,
-    linear, rms_norm, rope,
+    ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, embedding,
+    layer_norm, linear, rms_norm, rope,
 };
 
 /// Rows in one unit of parallel work.
@@ -41,19 +42,45 @@ pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
         .expect("made contiguous and checked to be f32")
 }
 
-/// The values of a contiguous f32 tensor, to be written: copied first when someone else holds them too.
-pub(super) fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+/// The values of a contiguous tensor, to be written: copied first when someone else holds them too.
+pub(super) fn values_mut<E: Element + Pod>(tensor: &mut FlexTensor) -> &mut [E] {
     // A view into a larger buffer is not all of it.
     let (start, end) = tensor
         .layout()
         .contiguous_offsets()
         .expect("made contiguous");
-    &mut tensor.storage_mut::<f32>()[start..end]
+    &mut tensor.storage_mut::<E>()[start..end]
 }
 
 /// Whether the fast paths apply: they are for f32 alone.
 pub(super) fn all_f32(tensors: &[&FlexTensor]) -> bool {
     tensors.iter().all(|t| t.dtype() == DType::F32)
+}
+
+/// The ids of an integer tensor.
+pub(super) fn ids(targets: &FlexTensor) -> Vec<usize> {
+    let targets = targets.to_contiguous();
+    match targets.dtype() {
+        DType::I64 => targets
+            .as_slice::<i64>()
+            .expect("contiguous")
+            .iter()
+            .map(|&i| i as usize)
+            .collect(),
+        DType::I32 => targets
+            .as_slice::<i32>()
+            .expect("contiguous")
+            .iter()
+            .map(|&i| i as usize)
+            .collect(),
+        DType::U32 => targets
+            .as_slice::<u32>()
+            .expect("contiguous")
+            .iter()
+            .map(|&i| i as usize)
+            .collect(),
+        other => panic!("ids of type {other:?}; use a 32 or 64 bit integer"),
+    }
 }
 
 /// Product of all axes but the last, and the last.
@@ -193,6 +220,13 @@ impl Kernels for Flex {
             return rope::composed::forward::<Self>(x, cos, sin);
         }
         rope::flex::forward(x, cos, sin)
+    }
+
+    fn lookup_backward(total: FlexTensor, ids: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&total, &grad]) {
+            return embedding::composed::backward::<Self>(total, ids, grad);
+        }
+        embedding::flex::backward(total, ids, grad)
     }
 
     fn activation_forward(x: FlexTensor, kind: ActivationKind) -> FlexTensor {

@@ -14,6 +14,7 @@ mod adamw;
 pub(crate) mod attention;
 pub(crate) mod attention_row;
 mod cross_entropy;
+mod embedding;
 mod exp;
 pub(crate) mod flex;
 pub(crate) mod layer_norm;
@@ -31,6 +32,7 @@ pub use activation::{ActivationKind, activation};
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionOptions, attention};
 pub use cross_entropy::cross_entropy;
+pub use embedding::embedding;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use orthogonalize::orthogonalize;
@@ -163,6 +165,20 @@ pub trait Kernels: Backend {
         rope::composed::forward::<Self>(x, cos, sin)
     }
 
+    /// The rows of `table [n, width]` at `ids [rows]`.
+    fn lookup_forward(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        Self::float_select(table, 0, ids)
+    }
+
+    /// `total [n, width]` with the rows of `grad [rows, width]` added at `ids`.
+    fn lookup_backward(
+        total: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        embedding::composed::backward::<Self>(total, ids, grad)
+    }
+
     /// The activation, element by element.
     fn activation_forward(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self> {
         activation::composed::forward::<Self>(x, kind)
@@ -200,6 +216,7 @@ pub(crate) trait Routed: Backend {
         eps: f64,
     ) -> FloatTensor<Self>;
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self>;
+    fn embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
     fn attention(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -238,6 +255,9 @@ impl<B: Kernels, C: CheckpointStrategy> Routed for Autodiff<B, C> {
     }
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
         cross_entropy::routed::<B, C>(logits, targets)
+    }
+    fn embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        embedding::routed::<B, C>(table, ids)
     }
     fn attention(
         q: FloatTensor<Self>,
@@ -292,6 +312,9 @@ macro_rules! forward_to_kernels {
                 targets: IntTensor<Self>,
             ) -> FloatTensor<Self> {
                 Self::cross_entropy_forward(logits, targets, false).0
+            }
+            fn embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+                Self::lookup_forward(table, ids)
             }
             fn attention(
                 q: FloatTensor<Self>,

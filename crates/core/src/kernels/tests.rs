@@ -1,6 +1,7 @@
 //! Every operation: fused = composed = finite differences, at sizes chosen by hand here and at random ones in `properties`.
 
 mod calls;
+mod decoding;
 mod processor;
 mod products;
 mod properties;

@@ -7,7 +7,7 @@ use burn::prelude::*;
 
 use super::Initializer;
 use crate::decode::{Linear, Weights};
-use crate::kernels::linear;
+use crate::kernels::{embedding, linear};
 
 /// Sizes of a [`TokenEmbedding`].
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +46,7 @@ impl TokenEmbedding {
         let [batch, seq] = ids.dims();
         let weight = self.weight.val();
         let d_model = weight.dims()[1];
-        weight
-            .select(0, ids.reshape([batch * seq]))
-            .reshape([batch, seq, d_model])
+        embedding(weight, ids.reshape([batch * seq])).reshape([batch, seq, d_model])
     }
 
     /// Logits of the tied head: `hidden · weightᵀ`.

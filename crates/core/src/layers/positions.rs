@@ -5,6 +5,7 @@ use burn::prelude::*;
 use burn::tensor::DType;
 
 use super::Initializer;
+use crate::kernels::embedding;
 
 /// The position of every token of a pass, `[batch, seq]`, or `[1, seq]` when all rows share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +94,7 @@ impl LearnedPositions {
         );
         let ids: Vec<i32> = positions.iter().map(|p| p as i32).collect();
         let ids = Tensor::<1, Int>::from_data(ids.as_slice(), &weight.device());
-        weight
-            .select(0, ids)
-            .reshape([positions.n_rows(), positions.seq(), d_model])
+        embedding(weight, ids).reshape([positions.n_rows(), positions.seq(), d_model])
     }
 }
 

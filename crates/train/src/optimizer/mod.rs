@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 use burn::module::{ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
+use burn::tensor::FloatDType;
 use llm_core::kernels::{AdamWStep, adamw};
 use llm_core::parameters::ParameterPath;
 use rayon::prelude::*;
 
-use crate::config::{OptimizerConfig, OptimizerKind};
+use crate::config::{Moments, OptimizerConfig, OptimizerKind};
 
 /// Learning rate of Muon where none is set.
 const MUON_LEARNING_RATE: f64 = 0.02;
@@ -162,6 +163,11 @@ impl Taken {
             let moments = match self.state {
                 Some(State::AdamW(moments)) => moments,
                 _ => [zeros(), zeros()],
+            };
+            // A checkpoint holds them as f32, which loses nothing.
+            let moments = match config.moments {
+                Moments::F32 => moments,
+                Moments::Bf16 => moments.map(|moment| moment.cast(FloatDType::BF16)),
             };
             let step = AdamWStep {
                 learning_rate: config.learning_rate * update.factor,

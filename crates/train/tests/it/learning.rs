@@ -1,7 +1,7 @@
 //! What training does to the loss and the weights.
 
 use llm_models::Family;
-use llm_train::{OptimizerKind, Start, StopReason};
+use llm_train::{Moments, OptimizerKind, Start, StopReason};
 use safetensors::SafeTensors;
 
 use crate::runs::{SEQ, model, run, run_on, settings, text, weights};
@@ -47,6 +47,25 @@ fn muon_learns_a_sequence() {
             evaluation.loss
         );
     }
+}
+
+#[test]
+fn moments_of_half_the_size_learn_as_well() {
+    let loss = |moments| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = settings(80);
+        settings.optimizer.moments = moments;
+        // A thousandth of the second moment is new in each step: rounded to the nearest bf16 it would never change.
+        settings.optimizer.betas = [0.9, 0.999];
+        let start = Start::Fresh(Box::new(model(Family::Llama, 0.0)));
+        let done = run(folder.path(), start, &settings, None).expect("trained");
+        done.outcome.evaluation.expect("not interrupted").loss
+    };
+    let [wide, narrow] = [Moments::F32, Moments::Bf16].map(loss);
+    assert!(
+        wide != narrow && (narrow / wide - 1.0).abs() < 0.05,
+        "{wide} and {narrow}"
+    );
 }
 
 #[test]

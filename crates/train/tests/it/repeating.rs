@@ -2,21 +2,21 @@
 
 use burn::prelude::Device;
 use llm_models::Family;
-use llm_train::{OptimizerKind, Settings, Start, StopReason};
+use llm_train::{Moments, OptimizerConfig, OptimizerKind, Settings, Start, StopReason};
 
 use crate::runs::{model, run, settings, weights};
 
 const STEPS: u64 = 12;
 
 /// Everything that could depend on more than the index of a step.
-fn busy(optimizer: OptimizerKind) -> Settings {
+fn busy(optimizer: OptimizerConfig) -> Settings {
     let mut settings = settings(STEPS);
     settings.train.grad_accumulation = 2;
     settings.train.eval_every = 3;
     settings.train.checkpoint_every = 4;
     settings.train.sample_every = 5;
     settings.train.sample_tokens = 3;
-    settings.optimizer.kind = optimizer;
+    settings.optimizer = optimizer;
     settings
 }
 
@@ -26,7 +26,7 @@ fn the_same_settings_give_the_same_weights() {
         let [a, b] = [(); 2].map(|()| {
             let folder = tempfile::tempdir().expect("a folder");
             let start = Start::Fresh(Box::new(model(family, 0.1)));
-            let settings = busy(OptimizerKind::Adamw);
+            let settings = busy(OptimizerConfig::default());
             let done = run(folder.path(), start, &settings, None).expect("trained");
             (weights(&done), done.losses)
         });
@@ -39,7 +39,7 @@ fn another_seed_gives_other_weights() {
     let [a, b] = [42, 43].map(|seed| {
         let folder = tempfile::tempdir().expect("a folder");
         let start = Start::Fresh(Box::new(model(Family::Llama, 0.1)));
-        let mut settings = busy(OptimizerKind::Adamw);
+        let mut settings = busy(OptimizerConfig::default());
         settings.train.seed = seed;
         weights(&run(folder.path(), start, &settings, None).expect("trained"))
     });
@@ -48,8 +48,8 @@ fn another_seed_gives_other_weights() {
 
 /// Compares a run in one go with one that is interrupted after each number of steps in `stops`, counted from the stop before.
 #[track_caller]
-fn check_resume(family: Family, optimizer: OptimizerKind, stops: &[u64]) {
-    let settings = busy(optimizer);
+fn check_resume(family: Family, optimizer: &OptimizerConfig, stops: &[u64]) {
+    let settings = busy(optimizer.clone());
     let fresh = || Start::Fresh(Box::new(model(family, 0.1)));
     let whole_folder = tempfile::tempdir().expect("a folder");
     let whole = run(whole_folder.path(), fresh(), &settings, None).expect("trained");
@@ -84,18 +84,31 @@ fn check_resume(family: Family, optimizer: OptimizerKind, stops: &[u64]) {
 #[test]
 fn a_resumed_run_is_the_uninterrupted_one() {
     for family in Family::ALL {
-        check_resume(family, OptimizerKind::Adamw, &[5]);
+        check_resume(family, &OptimizerConfig::default(), &[5]);
     }
 }
 
 #[test]
 fn a_run_may_be_interrupted_anywhere_and_often() {
     for stops in [&[1][..], &[4], &[11], &[12], &[1, 1, 1], &[3, 5, 3]] {
-        check_resume(Family::Llama, OptimizerKind::Adamw, stops);
+        check_resume(Family::Llama, &OptimizerConfig::default(), stops);
     }
 }
 
 #[test]
 fn a_resumed_run_with_muon_is_the_uninterrupted_one() {
-    check_resume(Family::Gpt2, OptimizerKind::Muon, &[5, 4]);
+    let muon = OptimizerConfig {
+        kind: OptimizerKind::Muon,
+        ..OptimizerConfig::default()
+    };
+    check_resume(Family::Gpt2, &muon, &[5, 4]);
+}
+
+#[test]
+fn a_resumed_run_with_narrow_moments_is_the_uninterrupted_one() {
+    let narrow = OptimizerConfig {
+        moments: Moments::Bf16,
+        ..OptimizerConfig::default()
+    };
+    check_resume(Family::Llama, &narrow, &[5, 4]);
 }
