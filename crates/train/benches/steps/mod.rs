@@ -40,7 +40,7 @@ impl Case {
         group.throughput(Throughput::Elements((self.batch_size * seq) as u64));
         group.bench_function(name, |bencher| {
             let steps = steps.get_or_insert_with(|| self.start(&settings, &text));
-            bencher.iter_custom(|n| faults.count(n, |index| steps(index)));
+            bencher.iter_custom(|n| faults.count(n, &mut *steps));
         });
         faults.print(name);
     }
