@@ -92,6 +92,75 @@ fn greedy_text_is_that_of_transformers() {
     assert_eq!(ended.stderr, "");
 }
 
+#[test]
+fn guessed_tokens_change_nothing() {
+    let (place, _) = place();
+    let mut generate = vec![
+        "generate",
+        "--model",
+        "m",
+        "--prompt",
+        "ABAB",
+        "--seed",
+        "3",
+        "--json",
+        "--max-new-tokens",
+        "60",
+    ];
+    for strategy in ["greedy", "sample"] {
+        generate.extend(["--strategy", strategy]);
+        let plain = place.ok(&generate);
+        for guesses in [&["--lookup"][..], &["--draft-model", "m"]] {
+            assert_eq!(
+                place.ok(&[&generate, guesses].concat()),
+                plain,
+                "{strategy} {guesses:?}"
+            );
+        }
+        generate.truncate(generate.len() - 2);
+    }
+    let refused = |arguments: &[&str]| {
+        let ended = place.run(&[&generate, arguments].concat());
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+        (ended.code, ended.stderr)
+    };
+    for both in [["--lookup", "--no-cache"], ["--lookup", "--draft-model=m"]] {
+        let (code, message) = refused(&both);
+        assert_eq!((code, message.lines().count()), (2, 1), "{message}");
+    }
+    let (code, message) = refused(&["--draft-model", "none"]);
+    assert!(
+        code == 1 && message.contains("none: does not exist"),
+        "{message}"
+    );
+    // A draft model of another vocabulary: the same folder, cut to fewer tokens.
+    place.ok(&["data", "synth", "--size", "30KB", "--output", "t.txt"]);
+    place.ok(&[
+        "train",
+        "--data",
+        "t.txt",
+        "--output-dir",
+        "other",
+        "--max-steps",
+        "1",
+        "--set",
+        "model.n_layers=1",
+        "--set",
+        "model.d_model=16",
+        "--set",
+        "model.n_heads=2",
+        "--set",
+        "model.max_seq_len=16",
+        "--set",
+        "tokenizer.vocab_size=300",
+    ]);
+    let (code, message) = refused(&["--draft-model", "other"]);
+    assert!(
+        code == 1 && message.contains("the draft model has 300 tokens, the model 61"),
+        "{message}"
+    );
+}
+
 /// The text that karpathy/llama2.c publishes for this model, and the ids of a computation in f64.
 #[test]
 fn the_published_story_comes_out_of_the_published_model() {
