@@ -13,7 +13,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 use llm_core::memory::keep_large_buffers;
 use llm_core::threads;
-use llm_models::generate::{Caching, Decision, GenerateConfig, Special, Strategy, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, generate};
 use llm_models::{Architecture, Family, LanguageModel, ModelConfig};
 
 use crate::steps::Case;
@@ -128,7 +128,7 @@ fn time_to_decode(model: &LanguageModel, context: usize) -> Duration {
         &[prompt.collect()],
         &config,
         &Special::default(),
-        Caching::Cached,
+        Method::Cached,
         &mut on_token,
     )
     .expect("generated");

@@ -30,6 +30,10 @@ pub enum Register {
 
 /// One step of a [`Plan`]. Sub-layers write to the branch.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few for each block of a model, beside weights of many times their size"
+)]
 pub enum Operation {
     /// `to = norm(from)`.
     Norm {
@@ -102,6 +106,10 @@ pub struct AttentionStep {
 
 /// A feed-forward block.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few for each block of a model, beside weights of many times their size"
+)]
 pub enum FeedForwardStep {
     /// `down(activation(up(x)))`.
     Plain {

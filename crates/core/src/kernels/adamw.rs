@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn rounding_is_right_on_average() {
-        for value in [1.003f32, -0.7071, 3.3e-5] {
+        for value in [1.003f32, -0.701, 3.3e-5] {
             let mut rounded = vec![bf16::ZERO; 100_000];
             round(&mut rounded, &vec![value; 100_000], 7);
             let neighbours = [

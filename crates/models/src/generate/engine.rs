@@ -91,7 +91,7 @@ pub struct Generator<'m> {
 
 /// Who computes the logits.
 enum Passes<'m> {
-    Planned(Planned),
+    Planned(Box<Planned>),
     Tensors(Tensors<'m>),
 }
 
@@ -134,7 +134,7 @@ impl<'m> Generator<'m> {
             _ => None,
         };
         let passes = match plan {
-            Some(plan) => Passes::Planned(Planned::new(plan)),
+            Some(plan) => Passes::Planned(Box::new(Planned::new(plan))),
             None => Passes::Tensors(Tensors::new(model, !matches!(method, Method::Uncached))),
         };
         Ok(Self {
