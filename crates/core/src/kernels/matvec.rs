@@ -6,8 +6,8 @@ use rayon::prelude::*;
 /// Rows up to which this is the way; above them the `gemm` crate, which packs the matrix first, is quicker.
 pub(crate) const MOST_ROWS: usize = 32;
 
-/// Rows of `x` at a time.
-const BLOCK: usize = 8;
+/// Rows of `x` at a time: more would read `x` more slowly than the matrix comes from memory.
+const BLOCK: usize = 4;
 
 /// Rows of a matrix in one unit of parallel work.
 const CHUNK: usize = 64;
@@ -77,34 +77,20 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (w, bias) = (self.w, self.bias);
         let blocks = self.x.chunks(BLOCK * self.d_in);
-        for (i, (x, y)) in blocks.zip(self.y.chunks_mut(BLOCK)).enumerate() {
-            match (i, y.len()) {
-                // The matrix comes from memory: one stream of it is read faster than several at a time.
-                (0, 1) => rows::<S, 1, 1>(simd, x, w, bias, y),
-                (0, 2) => rows::<S, 2, 1>(simd, x, w, bias, y),
-                (0, 3) => rows::<S, 3, 1>(simd, x, w, bias, y),
-                (0, 4) => rows::<S, 4, 1>(simd, x, w, bias, y),
-                (0, 5) => rows::<S, 5, 1>(simd, x, w, bias, y),
-                (0, 6) => rows::<S, 6, 1>(simd, x, w, bias, y),
-                (0, 7) => rows::<S, 7, 1>(simd, x, w, bias, y),
-                (0, _) => rows::<S, 8, 1>(simd, x, w, bias, y),
-                // It comes from a cache: two of its rows share what is read of `x`.
-                (_, 1) => rows::<S, 1, 2>(simd, x, w, bias, y),
-                (_, 2) => rows::<S, 2, 2>(simd, x, w, bias, y),
-                (_, 3) => rows::<S, 3, 2>(simd, x, w, bias, y),
-                (_, 4) => rows::<S, 4, 2>(simd, x, w, bias, y),
-                (_, 5) => rows::<S, 5, 2>(simd, x, w, bias, y),
-                (_, 6) => rows::<S, 6, 2>(simd, x, w, bias, y),
-                (_, 7) => rows::<S, 7, 2>(simd, x, w, bias, y),
-                (_, _) => rows::<S, 8, 2>(simd, x, w, bias, y),
+        for (x, y) in blocks.zip(self.y.chunks_mut(BLOCK)) {
+            match y.len() {
+                1 => rows::<S, 1>(simd, x, w, bias, y),
+                2 => rows::<S, 2>(simd, x, w, bias, y),
+                3 => rows::<S, 3>(simd, x, w, bias, y),
+                _ => rows::<S, BLOCK>(simd, x, w, bias, y),
             }
         }
     }
 }
 
-/// `R` rows of `x`, `W` rows of the matrix at a time.
+/// `R` rows of `x`, one row of the matrix after the other: one stream is read from memory faster than several side by side.
 #[inline(always)]
-fn rows<S: Simd, const R: usize, const W: usize>(
+fn rows<S: Simd, const R: usize>(
     simd: S,
     x: &[f32],
     w: &[f32],
@@ -113,25 +99,8 @@ fn rows<S: Simd, const R: usize, const W: usize>(
 ) {
     let d_in = x.len() / R;
     let x: [&[f32]; R] = std::array::from_fn(|r| &x[r * d_in..][..d_in]);
-    let n = w.len() / d_in;
-    for i in (0..n / W * W).step_by(W) {
-        let w: [&[f32]; W] = std::array::from_fn(|j| &w[(i + j) * d_in..][..d_in]);
-        store(block(simd, x, w), bias, y, i);
-    }
-    for i in n / W * W..n {
-        store(block(simd, x, [&w[i * d_in..][..d_in]]), bias, y, i);
-    }
-}
-
-/// Writes the sums of the matrix rows from `i` on.
-#[inline(always)]
-fn store<const R: usize, const W: usize>(
-    sums: [[f32; R]; W],
-    bias: Option<&[f32]>,
-    y: &mut [&mut [f32]],
-    i: usize,
-) {
-    for (i, sums) in (i..).zip(sums) {
+    for (i, w) in w.chunks_exact(d_in).enumerate() {
+        let [sums] = block(simd, x, [w]);
         let bias = bias.map_or(0.0, |bias| bias[i]);
         for (y, sum) in y.iter_mut().zip(sums) {
             y[i] = sum + bias;

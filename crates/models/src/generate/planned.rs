@@ -11,6 +11,9 @@ const REMEMBERED_BYTES: usize = 256 << 20;
 /// New tokens up to which sequences are computed together.
 const SHORT: usize = 8;
 
+/// Tokens of prompts that are computed together.
+const TOGETHER: usize = 512;
+
 /// An executor, and the caches of the sequences that it works on.
 pub(super) struct Planned {
     executor: Executor,
@@ -57,26 +60,35 @@ impl Planned {
 
     /// Fills in the logits of all requests.
     pub(super) fn run(&mut self, requests: Vec<Request<'_>>) {
-        // A long prompt is a pass of its own: the next one may begin with the same tokens.
-        let mut together = Vec::new();
+        let (mut prompts, mut others) = (Vec::new(), Vec::new());
         for mut request in requests {
+            // What begins alike waits for the cache of the first.
+            let new = self
+                .working
+                .get(request.sequence)
+                .is_none_or(Option::is_none);
+            if new && !fits(&prompts, &request) {
+                self.pass(std::mem::take(&mut prompts));
+            }
             let held = self.prepare(&request);
             let n_known = request.context.len() - request.n_guessed;
-            if n_known - held.tokens.len() > 1 {
+            let n_pending = n_known - held.tokens.len();
+            if n_pending > 1 {
                 // A prompt is computed as without guesses, so that the bits are the same.
                 request.context.truncate(n_known);
                 request.n_guessed = 0;
             }
-            let n_pending = request.context.len() - held.tokens.len();
-            if n_pending > SHORT {
-                self.pass(vec![(request, held)]);
+            if n_pending <= SHORT {
+                others.push((request, held));
+            } else if new {
+                prompts.push((request, held));
             } else {
-                together.push((request, held));
+                // With guesses, others do not grow too long in the same pass; alone, its bits do not depend on them.
+                self.pass(vec![(request, held)]);
             }
         }
-        if !together.is_empty() {
-            self.pass(together);
-        }
+        self.pass(prompts);
+        self.pass(others);
     }
 
     /// Ends the work on a sequence; its cache may serve a later prompt.
@@ -120,7 +132,11 @@ impl Planned {
         }
     }
 
+    /// One pass over all parts.
     fn pass(&mut self, mut parts: Vec<(Request<'_>, Held)>) {
+        if parts.is_empty() {
+            return;
+        }
         let mut chunks: Vec<Chunk<'_>> = parts
             .iter_mut()
             .map(|(request, held)| Chunk {
@@ -145,11 +161,22 @@ impl Planned {
     }
 }
 
+/// Whether a prompt may be computed together with others: not many tokens in all, and none that another one computes too.
+fn fits(prompts: &[(Request<'_>, Held)], request: &Request<'_>) -> bool {
+    let n: usize = prompts.iter().map(|(other, _)| other.context.len()).sum();
+    let apart = |other: &Request<'_>| common(&other.context, &request.context) < WORTH_COPYING;
+    n + request.context.len() <= TOGETHER && prompts.iter().all(|(other, _)| apart(other))
+}
+
+/// How many tokens two contexts begin with alike.
+fn common(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
 impl Held {
     /// How many tokens of `context` this cache can be cut to.
     fn shared_with(&self, context: &[u32]) -> usize {
-        let pairs = self.tokens.iter().zip(context);
-        let shared = pairs.take_while(|(a, b)| a == b).count();
+        let shared = common(&self.tokens, context);
         if self.cache.can_truncate(shared) {
             shared
         } else {
