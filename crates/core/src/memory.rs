@@ -36,7 +36,7 @@ pub fn keep_large_buffers() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_large_buffers() {}
 
-/// Size and alignment of a huge page in bytes, on x86-64 and on Arm with pages of 4 KiB.
+/// Size of a huge page in bytes, on x86-64 and on Arm with pages of 4 KiB.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Buffers of at least so many bytes stand on huge pages.
@@ -49,13 +49,12 @@ const LARGE: usize = HUGE_PAGE;
 pub struct HugePages;
 
 #[expect(unsafe_code, reason = "an allocator can't be written without")]
-// SAFETY: every call goes to the system's allocator with a layout that depends on the caller's alone, so memory is given back with the
-// layout that it was asked for with. `advise` changes no contents.
+// SAFETY: every call goes to the system's allocator with the caller's own arguments; `advise` changes no contents.
 unsafe impl GlobalAlloc for HugePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        let start = unsafe { System.alloc(aligned(layout)) };
-        advise(start, layout);
+        let start = unsafe { System.alloc(layout) };
+        advise(start, layout.size());
         start
     }
 
@@ -76,52 +75,40 @@ unsafe impl GlobalAlloc for HugePages {
     }
 
     unsafe fn realloc(&self, start: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if layout.size() < LARGE && new_size < LARGE {
-            // SAFETY: as the caller promises; neither layout is changed by `aligned`.
-            return unsafe { System.realloc(start, layout, new_size) };
-        }
-        // SAFETY: the caller promises a size that makes a layout with this alignment; both blocks are at least as long as what is
-        // copied, and apart.
-        unsafe {
-            let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
-            if !new.is_null() {
-                new.copy_from_nonoverlapping(start, layout.size().min(new_size));
-                self.dealloc(start, layout);
-            }
-            new
-        }
+        // SAFETY: as the caller promises.
+        let start = unsafe { System.realloc(start, layout, new_size) };
+        advise(start, new_size);
+        start
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises; it came from the same layout.
-        unsafe { System.dealloc(start, aligned(layout)) };
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(start, layout) };
     }
 }
 
-/// Large buffers begin with a huge page.
-fn aligned(layout: Layout) -> Layout {
-    if layout.size() < LARGE {
-        return layout;
-    }
-    layout.align_to(HUGE_PAGE).unwrap_or(layout)
-}
-
-/// Asks for huge pages under the whole ones of a large buffer. Refused, it costs speed only.
+/// Asks for huge pages under a large buffer, and at its ends under what lies beside it: a block that began on a huge page could seldom be
+/// used again for another. Refused, it costs speed only.
 #[cfg(target_os = "linux")]
-fn advise(start: *mut u8, layout: Layout) {
-    if layout.size() < LARGE || start.is_null() {
+fn advise(start: *mut u8, size: usize) {
+    if size < LARGE || start.is_null() {
         return;
     }
-    let whole = layout.size() / HUGE_PAGE * HUGE_PAGE;
+    let before = start.addr() % HUGE_PAGE;
+    let length = (before + size).next_multiple_of(HUGE_PAGE);
     #[expect(unsafe_code, reason = "madvise has no safe wrapper in use here")]
-    // SAFETY: the range was just allocated, and the advice does not change what it holds.
+    // SAFETY: the advice changes nothing of what memory holds, whoever it belongs to; what is not mapped is left out.
     unsafe {
-        libc::madvise(start.cast(), whole, libc::MADV_HUGEPAGE);
+        libc::madvise(
+            start.wrapping_sub(before).cast(),
+            length,
+            libc::MADV_HUGEPAGE,
+        );
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn advise(_: *mut u8, _: Layout) {}
+fn advise(_: *mut u8, _: usize) {}
 
 #[cfg(test)]
 mod tests {
