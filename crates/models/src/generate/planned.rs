@@ -83,7 +83,7 @@ impl Planned {
             } else if new {
                 prompts.push((request, held));
             } else {
-                // With guesses, others do not grow too long in the same pass; alone, its bits do not depend on them.
+                // Guesses decide which contexts are computed anew at the same time: alone, the bits do not depend on them.
                 self.pass(vec![(request, held)]);
             }
         }
