@@ -178,10 +178,7 @@ impl Gpt {
 
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
     pub fn plan(&self) -> Option<Plan> {
-        let mut operations = Vec::new();
-        for block in &self.blocks {
-            operations.extend(block.plan()?);
-        }
+        let operations = Plan::in_order(self.blocks.iter().map(Block::plan))?;
         Some(Plan {
             token_embedding: Weights::of(&self.token_embedding.weight)?,
             position_embedding: Some(Weights::of(&self.position_embedding.weight)?),

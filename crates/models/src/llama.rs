@@ -269,10 +269,7 @@ impl Llama {
 
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
     pub fn plan(&self) -> Option<Plan> {
-        let mut operations = Vec::new();
-        for block in &self.blocks {
-            operations.extend(block.plan()?);
-        }
+        let mut operations = Plan::in_order(self.blocks.iter().map(Block::plan))?;
         operations.push(self.final_norm.plan(Stream, Stream)?);
         Some(Plan {
             token_embedding: Weights::of(&self.token_embedding.weight)?,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::cache::SequenceCache;
-use super::linear::{Linear, multiply};
+use super::linear::{Linear, Weights, multiply};
 use super::plan::{AttentionStep, FeedForwardStep, NormStep, Operation, Plan, Register};
 use crate::kernels::ActivationKind;
 use crate::kernels::simd::vectorized;
@@ -138,8 +138,10 @@ impl Buffers {
         };
         match norm {
             NormStep::Layer { weight, bias, eps } => {
-                let (gamma, zeros) = (weight.values(), vec![0.0; weight.values().len()]);
-                let beta = bias.as_ref().map_or(&zeros[..], |bias| bias.values());
+                let gamma = weight.values();
+                let zeros = bias.is_none().then(|| vec![0.0; gamma.len()]);
+                let beta = bias.as_ref().map(Weights::values);
+                let beta = beta.or(zeros.as_deref()).expect("one of the two");
                 by_rows(x, y, gamma.len(), |x, y| {
                     vectorized(
                         #[inline(always)]

@@ -25,6 +25,11 @@ impl Weights {
         Some(Self(contiguous(tensor)))
     }
 
+    /// The values of a bias, if there is one; `None` when they are not f32 on the CPU.
+    pub fn of_bias(bias: Option<&Param<Tensor<1>>>) -> Option<Option<Self>> {
+        bias.map_or(Some(None), |bias| Self::of(bias).map(Some))
+    }
+
     /// Row after row.
     pub(super) fn values(&self) -> &[f32] {
         values(&self.0)

@@ -132,6 +132,19 @@ pub enum FeedForwardStep {
 }
 
 impl Plan {
+    /// The operations of all blocks one after the other; `None` when a block has none.
+    pub fn in_order<const N: usize>(
+        blocks: impl Iterator<Item = Option<[Operation; N]>>,
+    ) -> Option<Vec<Operation>> {
+        Some(
+            blocks
+                .collect::<Option<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect(),
+        )
+    }
+
     /// Number of tokens that the head scores.
     pub fn vocab_size(&self) -> usize {
         self.head.d_out()

@@ -52,10 +52,7 @@ impl LayerNorm {
 
     /// This norm as a step of a plan; `None` where weights are not f32 on the CPU.
     pub fn plan(&self, from: Register, to: Register) -> Option<Operation> {
-        let bias = match &self.bias {
-            Some(bias) => Some(Weights::of(bias)?),
-            None => None,
-        };
+        let bias = Weights::of_bias(self.bias.as_ref())?;
         let norm = NormStep::Layer {
             weight: Weights::of(&self.weight)?,
             bias,

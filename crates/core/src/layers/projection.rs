@@ -61,10 +61,7 @@ impl Projection {
 
     /// This projection for a plan; `None` where weights are not f32 on the CPU.
     pub fn plan(&self) -> Option<Linear> {
-        let bias = match &self.bias {
-            Some(bias) => Some(Weights::of(bias)?),
-            None => None,
-        };
+        let bias = Weights::of_bias(self.bias.as_ref())?;
         Some(Linear {
             weight: Weights::of(&self.weight)?,
             bias,
