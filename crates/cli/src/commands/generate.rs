@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::{ArgGroup, ValueEnum};
 use llm_models::generate::{
-    Decision, Finish, GenerateConfig, Generated, Method, Special, Step, generate,
+    Decision, Finish, GenerateConfig, Generated, Generator, Method, Special, Step,
 };
 use llm_tokenizer::Tokenizer;
 use serde::Serialize;
@@ -168,6 +168,13 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             "{prompts} prompts with {each} sequences each: at most {MOST_SEQUENCES} sequences are made at once"
         )));
     }
+    let method = match &draft {
+        Some(draft) => Method::Draft(draft),
+        None if args.lookup => Method::Lookup,
+        None if args.no_cache => Method::Uncached,
+        None => Method::Cached,
+    };
+    let mut generator = Generator::new(&model, method)?;
     let stream = sequences == 1 && !args.json;
     let prompt_of = |sequence: usize| sequence / config.num_return_sequences;
     let mut texts: Vec<_> = (0..sequences)
@@ -204,13 +211,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         eos: tokenizer.eos(),
         n_tokens: Some(tokenizer.vocab_size()),
     };
-    let method = match &draft {
-        Some(draft) => Method::Draft(draft),
-        None if args.lookup => Method::Lookup,
-        None if args.no_cache => Method::Uncached,
-        None => Method::Cached,
-    };
-    let generated = generate(&model, &ids, &config, &special, method, &mut on_step);
+    let generated = generator.generate(&ids, &config, &special, &mut on_step);
     if let Some(error) = failure {
         return Err(error);
     }
