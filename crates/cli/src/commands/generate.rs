@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// Print one JSON object for each sequence
     #[arg(long)]
     json: bool,
-    /// Configuration file; its [generate] table is used
+    /// Configuration file, of which the table "generate" is used
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set one key of the configuration, such as generate.top_k=20; an empty value is the default. May be repeated
