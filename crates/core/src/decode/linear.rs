@@ -7,7 +7,7 @@ use burn::prelude::*;
 use burn::tensor::DType;
 
 use crate::kernels::flex::{contiguous, rows_and_width, values};
-use crate::kernels::matmul::{Matrix, multiply_add};
+use crate::kernels::matmul::{self, Matrix};
 use crate::kernels::matvec::{MOST_ROWS, Product, few_rows};
 
 /// The f32 values of a parameter, shared with the model.
@@ -81,11 +81,7 @@ pub(super) fn multiply<const N: usize>(
     let d_in = x.len() / rows;
     for Product { w, bias, y } in products {
         let d_out = w.len() / d_in;
-        if let Some(bias) = bias {
-            y.chunks_exact_mut(d_out)
-                .for_each(|y| y.copy_from_slice(bias));
-        }
         let w = Matrix::rows(w, d_out, d_in).transposed();
-        multiply_add(Matrix::rows(x, rows, d_in), w, y, bias.is_some());
+        matmul::multiply(Matrix::rows(x, rows, d_in), w, bias.into(), y);
     }
 }

@@ -125,6 +125,7 @@ pub(crate) mod flex {
     use super::{ActivationKind, TANH_CUBIC, TANH_SCALE};
     use crate::kernels::exp::{exp, sigmoid, tanh};
     use crate::kernels::flex::{contiguous, from_vec, values};
+    use crate::kernels::output::{chunk_of, in_chunks};
     use crate::kernels::simd::vectorized;
 
     /// Elements that one thread takes at a time.
@@ -177,15 +178,13 @@ pub(crate) mod flex {
     fn map(x: FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let x = contiguous(x);
-        let mut y = vec![0.0; shape.num_elements()];
-        y.par_chunks_mut(CHUNK)
-            .zip(values(&x).par_chunks(CHUNK))
-            .for_each(|(y, x)| {
-                vectorized(
-                    #[inline(always)]
-                    || map_values(y, x, &f),
-                );
-            });
+        let (y, _) = in_chunks(shape.num_elements(), CHUNK, |i, y| {
+            let x = chunk_of(values(&x), i, CHUNK);
+            vectorized(
+                #[inline(always)]
+                || map_values(y, x, &f),
+            );
+        });
         from_vec(y, shape)
     }
 
@@ -196,16 +195,13 @@ pub(crate) mod flex {
     ) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let (x, grad) = (contiguous(x), contiguous(grad));
-        let mut dx = vec![0.0; shape.num_elements()];
-        dx.par_chunks_mut(CHUNK)
-            .zip(values(&x).par_chunks(CHUNK))
-            .zip(values(&grad).par_chunks(CHUNK))
-            .for_each(|((dx, x), grad)| {
-                vectorized(
-                    #[inline(always)]
-                    || chain(dx, x, grad, &derivative),
-                );
-            });
+        let (dx, _) = in_chunks(shape.num_elements(), CHUNK, |i, dx| {
+            let [x, grad] = [&x, &grad].map(|x| chunk_of(values(x), i, CHUNK));
+            vectorized(
+                #[inline(always)]
+                || chain(dx, x, grad, &derivative),
+            );
+        });
         from_vec(dx, shape)
     }
 

@@ -155,7 +155,8 @@ pub(crate) mod flex {
     use crate::kernels::attention_row::Heads;
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, values};
-    use crate::kernels::matmul::{Matrix, multiply_add_here};
+    use crate::kernels::matmul::{Matrix, Onto, multiply_here};
+    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::{dot, vectorized};
     use crate::kernels::softmax::softmax;
 
@@ -239,10 +240,32 @@ pub(crate) mod flex {
         }
     }
 
-    /// Copies rows of `d` values from one head's own buffer to their places among all heads.
-    fn scatter(out: &mut [f32], own: &[f32], head: usize, heads: usize, d: usize) {
-        for (row, values) in own.chunks_exact(d).enumerate() {
-            out[(row * heads + head) * d..][..d].copy_from_slice(values);
+    /// Query rows of all heads that one thread puts together at a time.
+    const JOINED_ROWS: usize = 32;
+
+    /// `[batch, s, heads, d]` of `own(batch, head)`, which is `[s, d]`.
+    fn join_heads<'a>(
+        [batch, s, heads, d]: [usize; 4],
+        own: impl Fn(usize, usize) -> &'a [f32] + Sync,
+    ) -> Vec<f32> {
+        let width = heads * d;
+        let (out, _) = in_chunks(batch * s * width, JOINED_ROWS * width, |i, out| {
+            join_rows(out, i * JOINED_ROWS, [s, heads, d], &own);
+        });
+        out
+    }
+
+    /// The rows of [`join_heads`] from row `first` on.
+    fn join_rows<'a>(
+        out: &mut [f32],
+        first: usize,
+        [s, heads, d]: [usize; 3],
+        own: impl Fn(usize, usize) -> &'a [f32],
+    ) {
+        for (row, out) in (first..).zip(out.chunks_exact_mut(heads * d)) {
+            for (head, out) in out.chunks_exact_mut(d).enumerate() {
+                out.copy_from_slice(&own(row / s, head)[row % s * d..][..d]);
+            }
         }
     }
 
@@ -267,20 +290,11 @@ pub(crate) mod flex {
                 forward_head(&sizes, q, k, v)
             })
             .collect();
-        let mut out = vec![0.0; sizes.batch * sizes.s * sizes.heads * sizes.d];
-        let mut log_sums = Vec::with_capacity(sizes.batch * sizes.heads * sizes.s * 2);
-        let per_batch = (sizes.s * sizes.heads * sizes.d).max(1);
-        for (task, (own, sums)) in heads.into_iter().enumerate() {
-            let (batch, head) = (task / sizes.heads, task % sizes.heads);
-            scatter(
-                &mut out[batch * per_batch..],
-                &own,
-                head,
-                sizes.heads,
-                sizes.d,
-            );
-            log_sums.extend(sums);
-        }
+        let out = join_heads(
+            [sizes.batch, sizes.s, sizes.heads, sizes.d],
+            |batch, head| &heads[batch * sizes.heads + head].0,
+        );
+        let log_sums = heads.iter().flat_map(|(_, sums)| sums).copied().collect();
         let shape = q.layout().shape().clone();
         (
             from_vec(out, shape),
@@ -326,9 +340,16 @@ pub(crate) mod flex {
                 .0
             })
             .collect();
-        for (head, own) in all.iter().enumerate() {
-            scatter(out, own, head, sizes.heads, sizes.d);
-        }
+        out.par_chunks_mut(JOINED_ROWS * sizes.heads * sizes.d)
+            .enumerate()
+            .for_each(|(i, out)| {
+                join_rows(
+                    out,
+                    i * JOINED_ROWS,
+                    [sizes.s, sizes.heads, sizes.d],
+                    |_, head| &all[head],
+                );
+            });
     }
 
     /// Output `[s, d]` of one head, and the largest score and the log of the softmax sum of each query, `[s, 2]`.
@@ -344,12 +365,12 @@ pub(crate) mod flex {
             let n = keys.len();
             scores.resize(block.len() * n, 0.0);
             let k_block = sizes.key_rows(k, &keys);
-            multiply_add_here(
+            multiply_here(
                 sizes.query_rows(q, &block),
                 k_block.transposed(),
+                Onto::Zero,
                 &mut scores,
                 n,
-                false,
             );
             for (row, i) in scores.chunks_exact_mut(n).zip(block.clone()) {
                 let seen = sizes.options.visible(i, sizes.s, sizes.t);
@@ -364,7 +385,7 @@ pub(crate) mod flex {
             }
             let p = Matrix::rows(&scores, block.len(), n);
             let out = &mut out[block.start * sizes.d..block.end * sizes.d];
-            multiply_add_here(p, sizes.key_rows(v, &keys), out, sizes.d, false);
+            multiply_here(p, sizes.key_rows(v, &keys), Onto::Zero, out, sizes.d);
         }
         (out, log_sums)
     }
@@ -405,26 +426,21 @@ pub(crate) mod flex {
                 [dq, dk, dv]
             })
             .collect();
-        let mut dq = vec![0.0; sizes.batch * sizes.s * sizes.heads * sizes.d];
-        let mut dk = vec![0.0; sizes.batch * sizes.t * sizes.kv_heads * sizes.d];
-        let mut dv = dk.clone();
-        for (task, [own_q, own_k, own_v]) in tasks.into_iter().enumerate() {
-            let (batch, kv_head) = (task / sizes.kv_heads, task % sizes.kv_heads);
-            let per_query = (sizes.s * sizes.d).max(1);
-            for (i, own) in own_q.chunks_exact(per_query).enumerate() {
-                let place = &mut dq[batch * per_query * sizes.heads..];
-                scatter(
-                    place,
-                    own,
-                    kv_head * sizes.group() + i,
-                    sizes.heads,
-                    sizes.d,
-                );
-            }
-            let start = batch * sizes.t * sizes.kv_heads * sizes.d;
-            scatter(&mut dk[start..], &own_k, kv_head, sizes.kv_heads, sizes.d);
-            scatter(&mut dv[start..], &own_v, kv_head, sizes.kv_heads, sizes.d);
-        }
+        let (group, per_query) = (sizes.group(), sizes.s * sizes.d);
+        let dq = join_heads(
+            [sizes.batch, sizes.s, sizes.heads, sizes.d],
+            |batch, head| {
+                let [own, ..] = &tasks[batch * sizes.kv_heads + head / group];
+                &own[head % group * per_query..][..per_query]
+            },
+        );
+        let of_keys = [sizes.batch, sizes.t, sizes.kv_heads, sizes.d];
+        let dk = join_heads(of_keys, |batch, head| {
+            &tasks[batch * sizes.kv_heads + head][1]
+        });
+        let dv = join_heads(of_keys, |batch, head| {
+            &tasks[batch * sizes.kv_heads + head][2]
+        });
         let (q_shape, k_shape) = (q.layout().shape().clone(), k.layout().shape().clone());
         [
             from_vec(dq, q_shape),
@@ -467,8 +483,8 @@ pub(crate) mod flex {
             let (q_block, grad_block) =
                 (sizes.query_rows(q, &block), sizes.query_rows(grad, &block));
             let (k_block, v_block) = (sizes.key_rows(k, &keys), sizes.key_rows(v, &keys));
-            multiply_add_here(q_block, k_block.transposed(), &mut p, n, false);
-            multiply_add_here(grad_block, v_block.transposed(), &mut ds, n, false);
+            multiply_here(q_block, k_block.transposed(), Onto::Zero, &mut p, n);
+            multiply_here(grad_block, v_block.transposed(), Onto::Zero, &mut ds, n);
             for ((p, ds), i) in p
                 .chunks_exact_mut(n)
                 .zip(ds.chunks_exact_mut(n))
@@ -494,16 +510,17 @@ pub(crate) mod flex {
                 Matrix::rows(&p, block.len(), n),
                 Matrix::rows(&ds, block.len(), n),
             );
-            multiply_add_here(
-                ds,
-                k_block,
-                &mut dq[block.start * d..block.end * d],
-                d,
-                false,
-            );
+            let dq = &mut dq[block.start * d..block.end * d];
+            multiply_here(ds, k_block, Onto::Zero, dq, d);
             let held = keys.start * d..keys.end * d;
-            multiply_add_here(ds.transposed(), q_block, &mut dk[held.clone()], d, true);
-            multiply_add_here(p.transposed(), grad_block, &mut dv[held], d, true);
+            multiply_here(
+                ds.transposed(),
+                q_block,
+                Onto::Out,
+                &mut dk[held.clone()],
+                d,
+            );
+            multiply_here(p.transposed(), grad_block, Onto::Out, &mut dv[held], d);
         }
         dq
     }

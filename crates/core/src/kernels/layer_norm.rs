@@ -81,11 +81,11 @@ pub(super) mod composed {
 pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
-    use rayon::prelude::*;
 
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
+    use crate::kernels::output::{chunk_of, in_chunks};
     use crate::kernels::simd::{dot, sum, sum_of, vectorized};
 
     pub(in crate::kernels) fn forward(
@@ -98,23 +98,19 @@ pub(crate) mod flex {
         let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
         let (rows, width) = rows_and_width(&x);
         let (gamma, beta) = (values(&gamma), values(&beta));
-        let (mut y, mut mean, mut rstd) =
-            (vec![0.0; rows * width], vec![0.0; rows], vec![0.0; rows]);
-        y.par_chunks_mut(CHUNK_ROWS * width)
-            .zip(values(&x).par_chunks(CHUNK_ROWS * width))
-            .zip(
-                mean.par_chunks_mut(CHUNK_ROWS)
-                    .zip(rstd.par_chunks_mut(CHUNK_ROWS)),
-            )
-            .for_each(|((y, x), (mean, rstd))| {
-                let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
-                for ((y, x), (mean, rstd)) in rows.zip(mean.iter_mut().zip(rstd)) {
-                    (*mean, *rstd) = vectorized(
-                        #[inline(always)]
-                        || forward_row(y, x, gamma, beta, eps as f32),
-                    );
-                }
-            });
+        let chunk = CHUNK_ROWS * width;
+        let (y, moments) = in_chunks(rows * width, chunk, |i, y| {
+            let x = chunk_of(values(&x), i, chunk);
+            let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
+            rows.map(|(y, x)| {
+                vectorized(
+                    #[inline(always)]
+                    || forward_row(y, x, gamma, beta, eps as f32),
+                )
+            })
+            .collect::<Vec<_>>()
+        });
+        let (mean, rstd) = moments.into_iter().flatten().unzip();
         let column = |v| from_vec(v, Shape::new([rows, 1]));
         (from_vec(y, shape), column(mean), column(rstd))
     }
@@ -153,33 +149,25 @@ pub(crate) mod flex {
         let (x, gamma, grad) = (contiguous(x), contiguous(gamma), contiguous(grad));
         let (rows, width) = rows_and_width(&x);
         let gamma = values(&gamma);
-        let mut dx = vec![0.0; rows * width];
-        let sums = dx
-            .par_chunks_mut(CHUNK_ROWS * width)
-            .zip(values(&x).par_chunks(CHUNK_ROWS * width))
-            .zip(values(&grad).par_chunks(CHUNK_ROWS * width))
-            .zip(
-                values(&mean)
-                    .par_chunks(CHUNK_ROWS)
-                    .zip(values(&rstd).par_chunks(CHUNK_ROWS)),
-            )
-            .map(|(((dx, x), grad), (mean, rstd))| {
-                // Gamma's gradient, then beta's.
-                let mut sums = vec![0.0; 2 * width];
-                let (d_gamma, d_beta) = sums.split_at_mut(width);
-                let rows = dx
-                    .chunks_exact_mut(width)
-                    .zip(x.chunks_exact(width))
-                    .zip(grad.chunks_exact(width));
-                for (((dx, x), grad), (&mean, &rstd)) in rows.zip(mean.iter().zip(rstd)) {
-                    vectorized(
-                        #[inline(always)]
-                        || backward_row([dx, d_gamma, d_beta], [x, gamma, grad], mean, rstd),
-                    );
-                }
-                sums
-            })
-            .collect();
+        let chunk = CHUNK_ROWS * width;
+        let (dx, sums) = in_chunks(rows * width, chunk, |i, dx| {
+            let [x, grad] = [&x, &grad].map(|x| chunk_of(values(x), i, chunk));
+            let [mean, rstd] = [&mean, &rstd].map(|x| chunk_of(values(x), i, CHUNK_ROWS));
+            // Gamma's gradient, then beta's.
+            let mut sums = vec![0.0; 2 * width];
+            let (d_gamma, d_beta) = sums.split_at_mut(width);
+            let rows = dx
+                .chunks_exact_mut(width)
+                .zip(x.chunks_exact(width))
+                .zip(grad.chunks_exact(width));
+            for (((dx, x), grad), (&mean, &rstd)) in rows.zip(mean.iter().zip(rstd)) {
+                vectorized(
+                    #[inline(always)]
+                    || backward_row([dx, d_gamma, d_beta], [x, gamma, grad], mean, rstd),
+                );
+            }
+            sums
+        });
         let mut d_gamma = add_in_order(sums, 2 * width);
         let d_beta = d_gamma.split_off(width);
         let vector = |v| from_vec(v, Shape::new([width]));

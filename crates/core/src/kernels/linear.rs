@@ -73,7 +73,7 @@ pub(super) mod flex {
     use rayon::prelude::*;
 
     use crate::kernels::flex::{add_in_order, contiguous, from_vec, rows_and_width, values};
-    use crate::kernels::matmul::{Matrix, multiply_add};
+    use crate::kernels::matmul::{Matrix, Onto, product};
     use crate::kernels::matvec::{MOST_ROWS, Product, few_rows};
     use crate::kernels::simd::vectorized;
 
@@ -98,40 +98,26 @@ pub(super) mod flex {
             few_rows(values(&x), rows, [product]);
             return from_vec(y, Shape::new([rows, d_out]));
         }
-        let mut y = match &bias {
-            Some(bias) => values(bias).repeat(rows),
-            None => vec![0.0; rows * d_out],
-        };
         let w = Matrix::rows(values(&weight), d_out, d_in).transposed();
-        multiply_add(
-            Matrix::rows(values(&x), rows, d_in),
-            w,
-            &mut y,
-            bias.is_some(),
-        );
+        let bias = Onto::from(bias.as_ref().map(values));
+        let y = product(Matrix::rows(values(&x), rows, d_in), w, bias);
         from_vec(y, Shape::new([rows, d_out]))
     }
 
     pub(in crate::kernels) fn backward_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
         let (weight, grad) = (contiguous(weight), contiguous(grad));
         let ((d_out, d_in), (rows, _)) = (rows_and_width(&weight), rows_and_width(&grad));
-        let mut dx = vec![0.0; rows * d_in];
         let dy = Matrix::rows(values(&grad), rows, d_out);
-        multiply_add(
-            dy,
-            Matrix::rows(values(&weight), d_out, d_in),
-            &mut dx,
-            false,
-        );
+        let w = Matrix::rows(values(&weight), d_out, d_in);
+        let dx = product(dy, w, Onto::Zero);
         from_vec(dx, Shape::new([rows, d_in]))
     }
 
     pub(in crate::kernels) fn backward_weight(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
         let (x, grad) = (contiguous(x), contiguous(grad));
         let ((rows, d_in), (_, d_out)) = (rows_and_width(&x), rows_and_width(&grad));
-        let mut dw = vec![0.0; d_out * d_in];
         let dy = Matrix::rows(values(&grad), rows, d_out).transposed();
-        multiply_add(dy, Matrix::rows(values(&x), rows, d_in), &mut dw, false);
+        let dw = product(dy, Matrix::rows(values(&x), rows, d_in), Onto::Zero);
         from_vec(dw, Shape::new([d_out, d_in]))
     }
 

@@ -22,6 +22,7 @@ mod linear;
 pub(crate) mod matmul;
 pub(crate) mod matvec;
 mod orthogonalize;
+mod output;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
 pub(crate) mod simd;

@@ -6,7 +6,7 @@ use burn::backend::Flex;
 use burn::tensor::{DType, Tensor};
 
 use super::flex::{contiguous, from_vec, values};
-use super::matmul::{Matrix, multiply_add};
+use super::matmul::{Matrix, Onto, multiply};
 use super::simd::vectorized;
 use super::sum_of_squares::sum_of_squares;
 
@@ -56,9 +56,9 @@ fn on_flex(x: Tensor<2>) -> Tensor<2> {
         } else {
             (whole, whole.transposed())
         };
-        multiply_add(left, right, &mut gram, false);
+        multiply(left, right, Onto::Zero, &mut gram);
         let square = Matrix::rows(&gram, side, side);
-        multiply_add(square, square, &mut polynomial, false);
+        multiply(square, square, Onto::Zero, &mut polynomial);
         vectorized(
             #[inline(always)]
             || combine(&mut polynomial, &gram, side),
@@ -66,9 +66,9 @@ fn on_flex(x: Tensor<2>) -> Tensor<2> {
         let factor = Matrix::rows(&polynomial, side, side);
         if rows > columns {
             // The factor is symmetric: it may stand on the other side of the transposed matrix.
-            multiply_add(whole, factor, &mut next, false);
+            multiply(whole, factor, Onto::Zero, &mut next);
         } else {
-            multiply_add(factor, whole, &mut next, false);
+            multiply(factor, whole, Onto::Zero, &mut next);
         }
         std::mem::swap(&mut x, &mut next);
     }

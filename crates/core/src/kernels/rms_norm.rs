@@ -65,11 +65,11 @@ pub(super) mod composed {
 pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
-    use rayon::prelude::*;
 
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
+    use crate::kernels::output::{chunk_of, in_chunks};
     use crate::kernels::simd::{dot, sum_of, vectorized};
 
     pub(in crate::kernels) fn forward(
@@ -81,19 +81,19 @@ pub(crate) mod flex {
         let (x, gamma) = (contiguous(x), contiguous(gamma));
         let (rows, width) = rows_and_width(&x);
         let gamma = values(&gamma);
-        let (mut y, mut rstd) = (vec![0.0; rows * width], vec![0.0; rows]);
-        y.par_chunks_mut(CHUNK_ROWS * width)
-            .zip(values(&x).par_chunks(CHUNK_ROWS * width))
-            .zip(rstd.par_chunks_mut(CHUNK_ROWS))
-            .for_each(|((y, x), rstd)| {
-                let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
-                for ((y, x), rstd) in rows.zip(rstd) {
-                    *rstd = vectorized(
-                        #[inline(always)]
-                        || forward_row(y, x, gamma, eps as f32),
-                    );
-                }
-            });
+        let chunk = CHUNK_ROWS * width;
+        let (y, rstd) = in_chunks(rows * width, chunk, |i, y| {
+            let x = chunk_of(values(&x), i, chunk);
+            let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
+            rows.map(|(y, x)| {
+                vectorized(
+                    #[inline(always)]
+                    || forward_row(y, x, gamma, eps as f32),
+                )
+            })
+            .collect::<Vec<_>>()
+        });
+        let rstd = rstd.concat();
         (from_vec(y, shape), from_vec(rstd, Shape::new([rows, 1])))
     }
 
@@ -117,27 +117,23 @@ pub(crate) mod flex {
         let (x, gamma, grad) = (contiguous(x), contiguous(gamma), contiguous(grad));
         let (rows, width) = rows_and_width(&x);
         let gamma = values(&gamma);
-        let mut dx = vec![0.0; rows * width];
-        let d_gamma = dx
-            .par_chunks_mut(CHUNK_ROWS * width)
-            .zip(values(&x).par_chunks(CHUNK_ROWS * width))
-            .zip(values(&grad).par_chunks(CHUNK_ROWS * width))
-            .zip(values(&rstd).par_chunks(CHUNK_ROWS))
-            .map(|(((dx, x), grad), rstd)| {
-                let mut d_gamma = vec![0.0; width];
-                let rows = dx
-                    .chunks_exact_mut(width)
-                    .zip(x.chunks_exact(width))
-                    .zip(grad.chunks_exact(width));
-                for (((dx, x), grad), &rstd) in rows.zip(rstd) {
-                    vectorized(
-                        #[inline(always)]
-                        || backward_row([dx, &mut d_gamma], [x, gamma, grad], rstd),
-                    );
-                }
-                d_gamma
-            })
-            .collect();
+        let chunk = CHUNK_ROWS * width;
+        let (dx, d_gamma) = in_chunks(rows * width, chunk, |i, dx| {
+            let [x, grad] = [&x, &grad].map(|x| chunk_of(values(x), i, chunk));
+            let rstd = chunk_of(values(&rstd), i, CHUNK_ROWS);
+            let mut d_gamma = vec![0.0; width];
+            let rows = dx
+                .chunks_exact_mut(width)
+                .zip(x.chunks_exact(width))
+                .zip(grad.chunks_exact(width));
+            for (((dx, x), grad), &rstd) in rows.zip(rstd) {
+                vectorized(
+                    #[inline(always)]
+                    || backward_row([dx, &mut d_gamma], [x, gamma, grad], rstd),
+                );
+            }
+            d_gamma
+        });
         (
             from_vec(dx, shape),
             from_vec(add_in_order(d_gamma, width), Shape::new([width])),

@@ -59,9 +59,9 @@ pub(super) mod composed {
 
 pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
-    use rayon::prelude::*;
 
-    use crate::kernels::flex::{contiguous, from_vec, values};
+    use crate::kernels::flex::{CHUNK_ROWS, contiguous, from_vec, values};
+    use crate::kernels::output::{chunk_of, in_chunks};
     use crate::kernels::simd::vectorized;
 
     pub(in crate::kernels) fn forward(
@@ -75,12 +75,12 @@ pub(crate) mod flex {
         let shared = cos.layout().shape()[0] == 1;
         let (x, cos, sin) = (contiguous(x), contiguous(cos), contiguous(sin));
         let (cos, sin) = (values(&cos), values(&sin));
-        let mut y = vec![0.0; shape.num_elements()];
-        y.par_chunks_mut(heads * d)
-            .zip(values(&x).par_chunks(heads * d))
-            .with_min_len(16)
-            .enumerate()
-            .for_each(|(row, (y, x))| {
+        let width = heads * d;
+        let chunk = CHUNK_ROWS * width;
+        let (y, _) = in_chunks(shape.num_elements(), chunk, |i, y| {
+            let x = chunk_of(values(&x), i, chunk);
+            let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
+            for (row, (y, x)) in (i * CHUNK_ROWS..).zip(rows) {
                 let at = if shared { row % seq } else { row } * half;
                 let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
                 vectorized(
@@ -91,7 +91,8 @@ pub(crate) mod flex {
                         }
                     },
                 );
-            });
+            }
+        });
         from_vec(y, shape)
     }
 

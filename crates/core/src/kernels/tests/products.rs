@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::properties::for_all;
 use crate::gradient_check::normal;
 use crate::kernels::exp::exp;
-use crate::kernels::matmul::{Matrix, multiply_add, multiply_add_here};
+use crate::kernels::matmul::{self, Matrix, Onto, multiply, multiply_here};
 use crate::kernels::matvec::{self, MOST_ROWS, few_rows};
 use crate::kernels::simd::vectorized;
 
@@ -134,7 +134,8 @@ fn products_of_any_layout_are_right_to_rounding() {
                 .collect()
         };
         let mut out = before.clone();
-        multiply_add_here(left, right, &mut out, n + gap, *add);
+        let onto = if *add { Onto::Out } else { Onto::Zero };
+        multiply_here(left, right, onto, &mut out, n + gap);
         check(product, |i, j| out[i * (n + gap) + j], terms)?;
         let between = |out: &[f32]| -> Vec<u32> {
             let rest = out.chunks(n + gap).flat_map(|row| &row[n..]);
@@ -150,8 +151,26 @@ fn products_of_any_layout_are_right_to_rounding() {
             .chunks(n + gap)
             .flat_map(|row| row[..n].to_vec())
             .collect();
-        multiply_add(left, right, &mut dense, *add);
-        check(product, |i, j| dense[i * n + j], terms)
+        multiply(left, right, onto, &mut dense);
+        check(product, |i, j| dense[i * n + j], terms)?;
+
+        let row = if *add {
+            Onto::Row(&before[..n])
+        } else {
+            Onto::Zero
+        };
+        let fresh = matmul::product(left, right, row);
+        check(
+            product,
+            |i, j| fresh[i * n + j],
+            |i, j| {
+                let mut terms = terms(i, j);
+                if *add {
+                    terms[k] = f64::from(before[j]);
+                }
+                terms
+            },
+        )
     });
 }
 
