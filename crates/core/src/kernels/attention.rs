@@ -157,7 +157,7 @@ pub(crate) mod flex {
     use crate::kernels::flex::{contiguous, from_vec, values};
     use crate::kernels::matmul::{Matrix, Onto, multiply_here};
     use crate::kernels::output::in_chunks;
-    use crate::kernels::simd::{dot, vectorized};
+    use crate::kernels::simd::{LANES, dot, vectorized};
     use crate::kernels::softmax::softmax;
 
     /// Query rows whose scores are held at a time.
@@ -352,6 +352,12 @@ pub(crate) mod flex {
             });
     }
 
+    /// Where a row of `n` scores ends for the vector loops when it is seen `from` one `to` another: they take [`LANES`] at once, and what is
+    /// left of a row value by value, which takes longer than a few scores of -∞ more.
+    fn padded_end(from: usize, to: usize, n: usize) -> usize {
+        n.min(from + (to - from).next_multiple_of(LANES))
+    }
+
     /// Output `[s, d]` of one head, and the largest score and the log of the softmax sum of each query, `[s, 2]`.
     ///
     /// The two stay apart: beside large scores their sum would round away the second.
@@ -375,11 +381,13 @@ pub(crate) mod flex {
             for (row, i) in scores.chunks_exact_mut(n).zip(block.clone()) {
                 let seen = sizes.options.visible(i, sizes.s, sizes.t);
                 let (from, to) = (seen.start - keys.start, seen.end - keys.start);
+                let end = padded_end(from, to, n);
                 row[..from].fill(0.0);
-                row[to..].fill(0.0);
+                row[to..end].fill(f32::NEG_INFINITY);
+                row[end..].fill(0.0);
                 let (max, log_sum) = vectorized(
                     #[inline(always)]
-                    || softmax(&mut row[from..to], scale),
+                    || softmax(&mut row[from..end], scale),
                 );
                 log_sums[i * 2..][..2].copy_from_slice(&[max, log_sum]);
             }
@@ -492,16 +500,18 @@ pub(crate) mod flex {
             {
                 let seen = sizes.options.visible(i, sizes.s, sizes.t);
                 let (from, to) = (seen.start - keys.start, seen.end - keys.start);
-                for x in [&mut *p, &mut *ds] {
-                    x[..from].fill(0.0);
-                    x[to..].fill(0.0);
-                }
+                let end = padded_end(from, to, n);
+                p[..from].fill(0.0);
+                p[to..end].fill(f32::NEG_INFINITY);
+                p[end..].fill(0.0);
+                ds[..from].fill(0.0);
+                ds[to..].fill(0.0);
                 let (out, grad) = (&out[i * stride..][..d], &grad[i * stride..][..d]);
                 let log_sum = [log_sums[i * 2], log_sums[i * 2 + 1]];
                 vectorized(
                     #[inline(always)]
                     || {
-                        let (p, ds) = (&mut p[from..to], &mut ds[from..to]);
+                        let (p, ds) = (&mut p[from..end], &mut ds[from..end]);
                         softmax_backward(p, ds, dot(out, grad), scale, log_sum);
                     },
                 );

@@ -1,7 +1,7 @@
 //! Loops compiled for the vector registers that the processor has, and sums that keep to one order on all of them.
 
 /// Partial sums held side by side. Two AVX-512 registers, four of AVX2, eight of SSE or NEON: enough to hide the latency of an addition.
-const LANES: usize = 32;
+pub(super) const LANES: usize = 32;
 
 /// Runs `work` as compiled for the widest vector instructions of the processor (AVX-512, AVX2 or the base of the target), chosen at run
 /// time. A plain loop becomes vector code when it is in a function of its own, so that the compiler knows its slices to be apart, and
