@@ -5,9 +5,8 @@ use rayon::prelude::*;
 use super::cache::SequenceCache;
 use super::linear::{Linear, Weights, multiply};
 use super::plan::{AttentionStep, FeedForwardStep, NormStep, Operation, Plan, Register};
-use crate::kernels::ActivationKind;
 use crate::kernels::simd::vectorized;
-use crate::kernels::{activation, attention, attention_row, layer_norm, rms_norm, rope};
+use crate::kernels::{activation, attention, attention_row, layer_norm, rms_norm, rope, swiglu};
 
 /// Rows of a norm that one thread takes at a time.
 const NORM_ROWS: usize = 16;
@@ -251,8 +250,7 @@ impl Buffers {
             }
             FeedForwardStep::Gated { gate: by, up, down } => {
                 multiply(x, rows, [(by, &mut gate), (up, &mut inner)]);
-                activation::flex::in_place(&mut gate, ActivationKind::Silu);
-                inner.iter_mut().zip(&gate).for_each(|(x, gate)| *x *= gate);
+                swiglu::flex::in_place(&gate, &mut inner);
                 down
             }
         };

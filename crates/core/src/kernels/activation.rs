@@ -125,11 +125,11 @@ pub(crate) mod flex {
     use super::{ActivationKind, TANH_CUBIC, TANH_SCALE};
     use crate::kernels::exp::{exp, sigmoid, tanh};
     use crate::kernels::flex::{contiguous, from_vec, values};
-    use crate::kernels::output::{chunk_of, in_chunks};
+    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::vectorized;
 
     /// Elements that one thread takes at a time.
-    const CHUNK: usize = 4096;
+    pub(in crate::kernels) const CHUNK: usize = 4096;
 
     #[inline(always)]
     fn inner_tanh(x: f32) -> f32 {
@@ -150,8 +150,14 @@ pub(crate) mod flex {
     }
 
     #[inline(always)]
-    fn silu(x: f32) -> f32 {
+    pub(in crate::kernels) fn silu(x: f32) -> f32 {
         x * sigmoid(x)
+    }
+
+    #[inline(always)]
+    pub(in crate::kernels) fn silu_derivative(x: f32) -> f32 {
+        let sigmoid = sigmoid(x);
+        sigmoid * (1.0 + x * (1.0 - sigmoid))
     }
 
     #[inline(always)]
@@ -178,8 +184,8 @@ pub(crate) mod flex {
     fn map(x: FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let x = contiguous(x);
-        let (y, _) = in_chunks(shape.num_elements(), CHUNK, |i, y| {
-            let x = chunk_of(values(&x), i, CHUNK);
+        let inputs = values(&x).par_chunks(CHUNK);
+        let (y, _) = in_chunks(shape.num_elements(), CHUNK, inputs, |x, y| {
             vectorized(
                 #[inline(always)]
                 || map_values(y, x, &f),
@@ -195,8 +201,9 @@ pub(crate) mod flex {
     ) -> FlexTensor {
         let shape = x.layout().shape().clone();
         let (x, grad) = (contiguous(x), contiguous(grad));
-        let (dx, _) = in_chunks(shape.num_elements(), CHUNK, |i, dx| {
-            let [x, grad] = [&x, &grad].map(|x| chunk_of(values(x), i, CHUNK));
+        let inputs = values(&x).par_chunks(CHUNK);
+        let inputs = inputs.zip(values(&grad).par_chunks(CHUNK));
+        let (dx, _) = in_chunks(shape.num_elements(), CHUNK, inputs, |(x, grad), dx| {
             vectorized(
                 #[inline(always)]
                 || chain(dx, x, grad, &derivative),
@@ -268,15 +275,7 @@ pub(crate) mod flex {
                     },
                 )
             }
-            ActivationKind::Silu => map_gradient(
-                x,
-                grad,
-                #[inline(always)]
-                |x| {
-                    let sigmoid = sigmoid(x);
-                    sigmoid * (1.0 + x * (1.0 - sigmoid))
-                },
-            ),
+            ActivationKind::Silu => map_gradient(x, grad, silu_derivative),
             ActivationKind::Relu => map_gradient(
                 x,
                 grad,

@@ -248,9 +248,10 @@ pub(crate) mod flex {
         [batch, s, heads, d]: [usize; 4],
         own: impl Fn(usize, usize) -> &'a [f32] + Sync,
     ) -> Vec<f32> {
-        let width = heads * d;
-        let (out, _) = in_chunks(batch * s * width, JOINED_ROWS * width, |i, out| {
-            join_rows(out, i * JOINED_ROWS, [s, heads, d], &own);
+        let (rows, width) = (batch * s, heads * d);
+        let firsts = (0..rows).into_par_iter().step_by(JOINED_ROWS);
+        let (out, _) = in_chunks(rows * width, JOINED_ROWS * width, firsts, |first, out| {
+            join_rows(out, first, [s, heads, d], &own);
         });
         out
     }

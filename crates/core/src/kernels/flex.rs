@@ -10,7 +10,7 @@ use bytemuck::Pod;
 
 use super::{
     ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, embedding,
-    layer_norm, linear, rms_norm, rope,
+    layer_norm, linear, rms_norm, rope, swiglu,
 };
 
 /// Rows in one unit of parallel work.
@@ -241,5 +241,23 @@ impl Kernels for Flex {
             return activation::composed::backward::<Self>(x, grad, kind);
         }
         activation::flex::backward(x, grad, kind)
+    }
+
+    fn swiglu_forward(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&gate, &up]) {
+            return swiglu::composed::forward::<Self>(gate, up);
+        }
+        swiglu::flex::forward(gate, up)
+    }
+
+    fn swiglu_backward(
+        gate: FlexTensor,
+        up: FlexTensor,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        if !all_f32(&[&gate, &up, &grad]) {
+            return swiglu::composed::backward::<Self>(gate, up, grad);
+        }
+        swiglu::flex::backward(gate, up, grad)
     }
 }

@@ -81,11 +81,12 @@ pub(super) mod composed {
 pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
+    use rayon::prelude::*;
 
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
-    use crate::kernels::output::{chunk_of, in_chunks};
+    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::{dot, sum, sum_of, vectorized};
 
     pub(in crate::kernels) fn forward(
@@ -99,8 +100,8 @@ pub(crate) mod flex {
         let (rows, width) = rows_and_width(&x);
         let (gamma, beta) = (values(&gamma), values(&beta));
         let chunk = CHUNK_ROWS * width;
-        let (y, moments) = in_chunks(rows * width, chunk, |i, y| {
-            let x = chunk_of(values(&x), i, chunk);
+        let inputs = values(&x).par_chunks(chunk);
+        let (y, moments) = in_chunks(rows * width, chunk, inputs, |x, y| {
             let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
             rows.map(|(y, x)| {
                 vectorized(
@@ -150,9 +151,14 @@ pub(crate) mod flex {
         let (rows, width) = rows_and_width(&x);
         let gamma = values(&gamma);
         let chunk = CHUNK_ROWS * width;
-        let (dx, sums) = in_chunks(rows * width, chunk, |i, dx| {
-            let [x, grad] = [&x, &grad].map(|x| chunk_of(values(x), i, chunk));
-            let [mean, rstd] = [&mean, &rstd].map(|x| chunk_of(values(x), i, CHUNK_ROWS));
+        let inputs = (
+            values(&x).par_chunks(chunk),
+            values(&grad).par_chunks(chunk),
+            values(&mean).par_chunks(CHUNK_ROWS),
+            values(&rstd).par_chunks(CHUNK_ROWS),
+        );
+        let inputs = inputs.into_par_iter();
+        let (dx, sums) = in_chunks(rows * width, chunk, inputs, |(x, grad, mean, rstd), dx| {
             // Gamma's gradient, then beta's.
             let mut sums = vec![0.0; 2 * width];
             let (d_gamma, d_beta) = sums.split_at_mut(width);

@@ -28,6 +28,7 @@ pub(crate) mod rope;
 pub(crate) mod simd;
 mod softmax;
 mod sum_of_squares;
+pub(crate) mod swiglu;
 
 pub use activation::{ActivationKind, activation};
 pub use adamw::{AdamWStep, adamw};
@@ -41,6 +42,7 @@ pub use rms_norm::rms_norm;
 pub use rope::rotate_half;
 pub use softmax::{arg_max, log_sum_exp, softmax_in_place};
 pub use sum_of_squares::sum_of_squares;
+pub use swiglu::swiglu;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -193,6 +195,20 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         activation::composed::backward::<Self>(x, grad, kind)
     }
+
+    /// `silu(gate) * up`, element by element.
+    fn swiglu_forward(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        swiglu::composed::forward::<Self>(gate, up)
+    }
+
+    /// Gradients by `gate` and `up`.
+    fn swiglu_backward(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        swiglu::composed::backward::<Self>(gate, up, grad)
+    }
 }
 
 /// The operations as Burn's dispatch routes them. Arguments as in [`Kernels`].
@@ -230,6 +246,7 @@ pub(crate) trait Routed: Backend {
         sin: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
     fn activation(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self>;
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl<B: Kernels, C: CheckpointStrategy> Routed for Autodiff<B, C> {
@@ -277,6 +294,9 @@ impl<B: Kernels, C: CheckpointStrategy> Routed for Autodiff<B, C> {
     }
     fn activation(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self> {
         activation::routed::<B, C>(x, kind)
+    }
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        swiglu::routed::<B, C>(gate, up)
     }
 }
 
@@ -334,6 +354,9 @@ macro_rules! forward_to_kernels {
             }
             fn activation(x: FloatTensor<Self>, kind: ActivationKind) -> FloatTensor<Self> {
                 Self::activation_forward(x, kind)
+            }
+            fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::swiglu_forward(gate, up)
             }
         }
     };

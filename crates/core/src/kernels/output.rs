@@ -6,31 +6,35 @@ use rayon::prelude::*;
 
 /// `len` values that `fill` writes in chunks of `chunk`, the last of which may be shorter; what it returns for each of them, in order.
 ///
-/// `fill` takes the number of the chunk and the chunk, which is zero at first.
+/// `fill` takes one item of `inputs` and a chunk, which is zero at first.
+///
+/// # Panics
+/// When there are not as many items as chunks.
 #[expect(
     unsafe_code,
     reason = "the length is set after every chunk was written"
 )]
-pub(super) fn in_chunks<R: Send>(
+pub(super) fn in_chunks<I, R>(
     len: usize,
     chunk: usize,
-    fill: impl Fn(usize, &mut [f32]) -> R + Sync,
-) -> (Vec<f32>, Vec<R>) {
+    inputs: I,
+    fill: impl Fn(I::Item, &mut [f32]) -> R + Sync,
+) -> (Vec<f32>, Vec<R>)
+where
+    I: IndexedParallelIterator,
+    R: Send,
+{
+    let chunk = chunk.max(1);
+    assert_eq!(inputs.len(), len.div_ceil(chunk), "inputs of chunks");
     let mut values = Vec::with_capacity(len);
     let results = values.spare_capacity_mut()[..len]
-        .par_chunks_mut(chunk.max(1))
-        .enumerate()
-        .map(|(i, chunk)| fill(i, zeroed(chunk)))
+        .par_chunks_mut(chunk)
+        .zip(inputs)
+        .map(|(chunk, input)| fill(input, zeroed(chunk)))
         .collect();
-    // SAFETY: the chunks are all of the first `len` values, and each was zeroed.
+    // SAFETY: the chunks are all of the first `len` values, each met its input, and was zeroed then.
     unsafe { values.set_len(len) };
     (values, results)
-}
-
-/// The part of `values` that chunk `i` of `chunk` values has, of which the last may be shorter.
-pub(super) fn chunk_of(values: &[f32], i: usize, chunk: usize) -> &[f32] {
-    let rest = &values[i * chunk..];
-    &rest[..chunk.min(rest.len())]
 }
 
 #[expect(unsafe_code, reason = "every value was written the line before")]

@@ -65,11 +65,12 @@ pub(super) mod composed {
 pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::tensor::Shape;
+    use rayon::prelude::*;
 
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
-    use crate::kernels::output::{chunk_of, in_chunks};
+    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::{dot, sum_of, vectorized};
 
     pub(in crate::kernels) fn forward(
@@ -82,8 +83,8 @@ pub(crate) mod flex {
         let (rows, width) = rows_and_width(&x);
         let gamma = values(&gamma);
         let chunk = CHUNK_ROWS * width;
-        let (y, rstd) = in_chunks(rows * width, chunk, |i, y| {
-            let x = chunk_of(values(&x), i, chunk);
+        let inputs = values(&x).par_chunks(chunk);
+        let (y, rstd) = in_chunks(rows * width, chunk, inputs, |x, y| {
             let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
             rows.map(|(y, x)| {
                 vectorized(
@@ -118,9 +119,13 @@ pub(crate) mod flex {
         let (rows, width) = rows_and_width(&x);
         let gamma = values(&gamma);
         let chunk = CHUNK_ROWS * width;
-        let (dx, d_gamma) = in_chunks(rows * width, chunk, |i, dx| {
-            let [x, grad] = [&x, &grad].map(|x| chunk_of(values(x), i, chunk));
-            let rstd = chunk_of(values(&rstd), i, CHUNK_ROWS);
+        let inputs = (
+            values(&x).par_chunks(chunk),
+            values(&grad).par_chunks(chunk),
+            values(&rstd).par_chunks(CHUNK_ROWS),
+        );
+        let inputs = inputs.into_par_iter();
+        let (dx, d_gamma) = in_chunks(rows * width, chunk, inputs, |(x, grad, rstd), dx| {
             let mut d_gamma = vec![0.0; width];
             let rows = dx
                 .chunks_exact_mut(width)

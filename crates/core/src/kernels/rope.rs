@@ -59,9 +59,10 @@ pub(super) mod composed {
 
 pub(crate) mod flex {
     use burn::backend::flex::FlexTensor;
+    use rayon::prelude::*;
 
     use crate::kernels::flex::{CHUNK_ROWS, contiguous, from_vec, values};
-    use crate::kernels::output::{chunk_of, in_chunks};
+    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::vectorized;
 
     pub(in crate::kernels) fn forward(
@@ -77,8 +78,8 @@ pub(crate) mod flex {
         let (cos, sin) = (values(&cos), values(&sin));
         let width = heads * d;
         let chunk = CHUNK_ROWS * width;
-        let (y, _) = in_chunks(shape.num_elements(), chunk, |i, y| {
-            let x = chunk_of(values(&x), i, chunk);
+        let inputs = values(&x).par_chunks(chunk).enumerate();
+        let (y, _) = in_chunks(shape.num_elements(), chunk, inputs, |(i, x), y| {
             let rows = y.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for (row, (y, x)) in (i * CHUNK_ROWS..).zip(rows) {
                 let at = if shared { row % seq } else { row } * half;

@@ -175,6 +175,16 @@ fn activations_agree() {
 }
 
 #[test]
+fn swiglu_agrees() {
+    let triple = |seed| normal(seed, 40).into_iter().map(|v| v * 3.0).collect();
+    check(
+        "swiglu",
+        &|t| swiglu(t[0].clone(), t[1].clone()),
+        &[triple(1), triple(2)],
+    );
+}
+
+#[test]
 fn adamw_on_flex_equals_the_composed_form() {
     let device = Device::flex();
     let run = |dtype: burn::tensor::DType| -> Vec<f64> {

@@ -7,7 +7,7 @@ use burn::prelude::*;
 
 use super::{ActivationKind, Initializer, LayerError, Projection, ProjectionConfig, at_least_one};
 use crate::decode::{FeedForwardStep, Operation, Register};
-use crate::kernels::activation;
+use crate::kernels::{activation, swiglu};
 
 /// Sizes of a [`FeedForward`].
 #[derive(Clone, Copy, Debug)]
@@ -164,8 +164,8 @@ impl SwiGlu {
     /// # Shapes
     /// - `x`, output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let gate = activation(self.gate.forward(x.clone()), ActivationKind::Silu); // [batch, seq, d_ff]
-        self.down.forward(gate * self.up.forward(x))
+        let gate = self.gate.forward(x.clone()); // [batch, seq, d_ff]
+        self.down.forward(swiglu(gate, self.up.forward(x)))
     }
 
     /// This block as a step of a plan; `None` where weights are not f32 on the CPU.

@@ -52,6 +52,10 @@ pub(super) enum Kernel {
         width: usize,
         kind: ActivationKind,
     },
+    SwiGlu {
+        rows: usize,
+        width: usize,
+    },
     AdamW {
         rows: usize,
         width: usize,
@@ -245,6 +249,14 @@ pub(super) fn activations(sizes: Sizes) -> BoxedStrategy<Kernel> {
     )
 }
 
+pub(super) fn swiglus(sizes: Sizes) -> BoxedStrategy<Kernel> {
+    boxed(
+        sizes
+            .pair()
+            .prop_map(|(rows, width)| Kernel::SwiGlu { rows, width }),
+    )
+}
+
 pub(super) fn adamw_steps(sizes: Sizes) -> BoxedStrategy<Kernel> {
     boxed(
         (sizes.pair(), select(&[1u64, 2, 1000, 1_000_000][..]))
@@ -309,6 +321,7 @@ impl Kernel {
                 ..
             } => vec![batch * seq * heads * 2 * half],
             Kernel::AdamW { rows, width, .. } => vec![rows * width; 4],
+            Kernel::SwiGlu { rows, width } => vec![rows * width; 2],
             Kernel::Activation { rows, width, .. }
             | Kernel::SumOfSquares { rows, width }
             | Kernel::Orthogonalize { rows, width } => vec![rows * width],
@@ -467,6 +480,10 @@ impl Call {
             }
             Kernel::Activation { rows, width, kind } => {
                 self.flat(activation(self.shaped(&x[0], [rows, width]), kind))
+            }
+            Kernel::SwiGlu { rows, width } => {
+                let [gate, up] = [0, 1].map(|i| self.shaped(&x[i], [rows, width]));
+                self.flat(swiglu(gate, up))
             }
             Kernel::AdamW { rows, width, step } => {
                 let [p, g, m, v] = [0, 1, 2, 3].map(|i| self.shaped(&x[i], [rows, width]));

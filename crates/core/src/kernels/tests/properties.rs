@@ -48,6 +48,7 @@ properties! {
     attention: attentions;
     rotate_half: rotations;
     activation: activations;
+    swiglu: swiglus;
     adamw: adamw_steps;
     sum_of_squares: sums_of_squares;
     orthogonalize: orthogonalizations;
