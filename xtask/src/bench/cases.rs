@@ -106,7 +106,7 @@ pub(super) fn all() -> Vec<Case> {
         },
         Case {
             name: "cold-start",
-            title: "start of the program to the end of its first token, GPT-2 124M",
+            title: "start of the program to the end of its first token, GPT-2 124M, files in memory",
             ours: Work::FirstToken,
             peers: vec![(
                 "transformers",
