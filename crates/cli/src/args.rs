@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
-use crate::commands::{data, eval, generate, models, tokenizer, train};
+use crate::commands::{compare, data, eval, generate, models, tokenizer, train};
 use crate::failure;
 
 /// Make a language model of your own, from raw text to generation.
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     /// Measure a model
     #[command(subcommand)]
     Eval(eval::Command),
+    /// Compare the predictions of two models for the same text
+    Compare(compare::Args),
     /// Make and use tokenizers
     #[command(subcommand)]
     Tokenizer(tokenizer::Command),

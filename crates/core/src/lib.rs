@@ -19,6 +19,7 @@ pub mod device;
 pub mod kernels;
 pub mod layers;
 pub mod memory;
+pub mod output;
 pub mod parameters;
 pub mod random;
 pub mod threads;

@@ -40,6 +40,16 @@ pub enum TrainError {
         /// Tokens of a window and one more.
         needed: usize,
     },
+    /// Models with different numbers of tokens.
+    #[error(
+        "the models have {} and {} tokens: only models with the same tokens can be compared",
+        .0[0],
+        .0[1]
+    )]
+    Vocabularies([usize; 2]),
+    /// A model gives no number for the next token.
+    #[error("a model's scores are not finite: its weights are damaged")]
+    ScoresNotFinite,
     /// A number of the training step is not finite.
     #[error(
         "step {step}: {what} is not finite. The run is stopped; its last checkpoint is unharmed. Lower optimizer.learning_rate or set optimizer.clip"

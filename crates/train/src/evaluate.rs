@@ -36,6 +36,38 @@ pub fn evaluate(
     seq: usize,
     max_windows: Option<usize>,
 ) -> Result<Evaluation, TrainError> {
+    let starts = window_starts(model, text, seq, max_windows)?;
+    // Shares the weights, without a graph.
+    let model = model.valid();
+    let device = model.device();
+    let mut sum = 0.0;
+    for starts in starts.chunks((TOKENS_PER_PASS / seq).max(1)) {
+        let losses = token_losses(&model, Batch::new(text, starts, seq, &device), None);
+        let losses: Vec<f32> = losses
+            .into_data()
+            .convert::<f32>()
+            .try_to_vec()
+            .expect("converted to f32");
+        sum += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+    }
+    let tokens = (starts.len() * seq) as u64;
+    Ok(Evaluation {
+        loss: sum / tokens as f64,
+        tokens,
+        tokens_left_out: (text.len() - 1) as u64 - tokens,
+    })
+}
+
+/// Where the windows of the protocol begin, at most `max_windows` of them.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub(crate) fn window_starts(
+    model: &LanguageModel,
+    text: &TokenShard,
+    seq: usize,
+    max_windows: Option<usize>,
+) -> Result<Vec<usize>, TrainError> {
     let max_seq_len = model.architecture().max_seq_len();
     if seq > max_seq_len {
         return Err(TrainError::WindowTooLong {
@@ -50,26 +82,7 @@ pub fn evaluate(
             needed: seq + 1,
         });
     }
-    // Shares the weights, without a graph.
-    let model = model.valid();
-    let device = model.device();
     let all = (text.len() - 1) / seq;
     let windows = max_windows.map_or(all, |most| most.min(all));
-    let starts: Vec<usize> = (0..windows).map(|window| window * seq).collect();
-    let mut sum = 0.0;
-    for starts in starts.chunks((TOKENS_PER_PASS / seq).max(1)) {
-        let losses = token_losses(&model, Batch::new(text, starts, seq, &device), None);
-        let losses: Vec<f32> = losses
-            .into_data()
-            .convert::<f32>()
-            .try_to_vec()
-            .expect("converted to f32");
-        sum += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
-    }
-    let tokens = (windows * seq) as u64;
-    Ok(Evaluation {
-        loss: sum / tokens as f64,
-        tokens,
-        tokens_left_out: (text.len() - 1) as u64 - tokens,
-    })
+    Ok((0..windows).map(|window| window * seq).collect())
 }

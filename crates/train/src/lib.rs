@@ -32,6 +32,7 @@
 
 mod batch;
 mod checkpoint;
+mod compare;
 mod config;
 mod error;
 mod evaluate;
@@ -44,6 +45,7 @@ mod steps;
 mod trainer;
 
 pub use checkpoint::{WriteExtras, has_checkpoint};
+pub use compare::{Comparison, KlDivergence, compare};
 pub use config::{
     Moments, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig,
 };

@@ -13,12 +13,18 @@ pub(crate) fn token_losses(
     batch: Batch,
     dropout: Option<DropoutKey>,
 ) -> Tensor<1> {
-    let [rows, seq] = batch.inputs.dims();
+    let hidden = hidden(model, batch.inputs, dropout);
+    cross_entropy(model.logits(hidden), batch.targets)
+}
+
+/// What the head turns into scores, for `inputs` `[batch, seq]`: `[batch * seq, d_model]`.
+pub(crate) fn hidden(
+    model: &LanguageModel,
+    inputs: Tensor<2, Int>,
+    dropout: Option<DropoutKey>,
+) -> Tensor<2> {
+    let [rows, seq] = inputs.dims();
     let mut pass = Pass::new(seq).with_dropout(dropout);
-    let hidden = model.hidden(batch.inputs, &mut pass);
-    let d_model = model.architecture().d_model();
-    cross_entropy(
-        model.logits(hidden.reshape([rows * seq, d_model])),
-        batch.targets,
-    )
+    let hidden = model.hidden(inputs, &mut pass);
+    hidden.reshape([rows * seq, model.architecture().d_model()])
 }

@@ -1,5 +1,6 @@
 //! One module for each command: its arguments, and what it does.
 
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Train(args) => train::run(&args, printer),
         Command::Generate(args) => generate::run(&args, printer),
         Command::Eval(command) => eval::run(&command, printer),
+        Command::Compare(args) => compare::run(&args, printer),
         Command::Tokenizer(command) => tokenizer::run(&command, printer),
         Command::Data(command) => data::run(&command, printer),
         Command::Models(args) => models::run(&args, printer),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{Place, data_dir, json};
 
 /// Tokens 1 to 60 of the tokenizer; the model has 61.
-fn characters() -> Vec<char> {
+pub(crate) fn characters() -> Vec<char> {
     ('A'..='Z')
         .chain('a'..='z')
         .chain(['é', '0', '1', '2', '3', '4', '5', '\n'])
@@ -16,7 +16,7 @@ fn characters() -> Vec<char> {
 }
 
 /// A folder with the model, a tokenizer that fits it, and what transformers makes of it.
-fn place() -> (Place, Value) {
+pub(crate) fn place() -> (Place, Value) {
     let place = Place::new();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/golden/tiny/gpt2");
     place.write(

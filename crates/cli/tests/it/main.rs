@@ -1,5 +1,6 @@
 //! Runs the program in temporary folders.
 
+mod compare;
 mod config;
 mod crash;
 mod data;

@@ -125,8 +125,8 @@ pub(crate) mod flex {
     use super::{ActivationKind, TANH_CUBIC, TANH_SCALE};
     use crate::kernels::exp::{exp, sigmoid, tanh};
     use crate::kernels::flex::{contiguous, from_vec, values};
-    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::vectorized;
+    use crate::output::in_chunks;
 
     /// Elements that one thread takes at a time.
     pub(in crate::kernels) const CHUNK: usize = 4096;

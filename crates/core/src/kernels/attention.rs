@@ -156,9 +156,9 @@ pub(crate) mod flex {
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{contiguous, from_vec, values};
     use crate::kernels::matmul::{Matrix, Onto, multiply_here};
-    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::{LANES, dot, vectorized};
     use crate::kernels::softmax::softmax;
+    use crate::output::in_chunks;
 
     /// Query rows whose scores are held at a time.
     const BLOCK: usize = 64;

@@ -22,7 +22,6 @@ mod linear;
 pub(crate) mod matmul;
 pub(crate) mod matvec;
 mod orthogonalize;
-mod output;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
 pub(crate) mod simd;

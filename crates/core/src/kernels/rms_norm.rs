@@ -70,8 +70,8 @@ pub(crate) mod flex {
     use crate::kernels::flex::{
         CHUNK_ROWS, add_in_order, contiguous, from_vec, rows_and_width, values,
     };
-    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::{dot, sum_of, vectorized};
+    use crate::output::in_chunks;
 
     pub(in crate::kernels) fn forward(
         x: FlexTensor,

@@ -62,8 +62,8 @@ pub(crate) mod flex {
     use rayon::prelude::*;
 
     use crate::kernels::flex::{CHUNK_ROWS, contiguous, from_vec, values};
-    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::vectorized;
+    use crate::output::in_chunks;
 
     pub(in crate::kernels) fn forward(
         x: FlexTensor,

@@ -51,8 +51,8 @@ pub(crate) mod flex {
 
     use crate::kernels::activation::flex::{CHUNK, silu, silu_derivative};
     use crate::kernels::flex::{contiguous, from_vec, values, values_mut};
-    use crate::kernels::output::in_chunks;
     use crate::kernels::simd::vectorized;
+    use crate::output::in_chunks;
 
     pub(in crate::kernels) fn forward(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
         let shape = gate.layout().shape().clone();

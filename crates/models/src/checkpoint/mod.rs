@@ -1,8 +1,9 @@
-//! Model folders in Hugging Face's form: `config.json`, `generation_config.json`, `model.safetensors`.
+//! Model folders in Hugging Face's form: `config.json`, `generation_config.json`, `model.safetensors` or its shards.
 //!
 //! Tokenizer files and the model card belong in the same folder; they are text, and written by whoever knows text.
 
 mod config_json;
+mod files;
 mod names;
 mod numbers;
 mod weights;
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 
+use self::files::Files;
 use crate::{Architecture, LanguageModel, ModelError};
 
 /// Name of the file with the sizes.
@@ -36,16 +38,15 @@ pub struct SpecialIds {
 /// another shape or too many.
 pub fn load(folder: &Path, device: &Device) -> Result<LanguageModel, ModelError> {
     let config = folder.join(CONFIG);
-    for (file, missing) in [(&config, CONFIG), (&folder.join(WEIGHTS), WEIGHTS)] {
-        if !file.is_file() {
-            return Err(ModelError::NotAModel {
-                folder: folder.to_owned(),
-                missing,
-            });
-        }
+    if !config.is_file() {
+        return Err(ModelError::NotAModel {
+            folder: folder.to_owned(),
+            missing: CONFIG,
+        });
     }
+    let files = Files::open(folder)?;
     let architecture = read_config(&config)?;
-    weights::read(&folder.join(WEIGHTS), architecture.init(0, device))
+    weights::read(&files.tensors()?, architecture.init(0, device))
 }
 
 /// The sizes that a `config.json` describes.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use half::{bf16, f16};
+use llm_core::output::in_chunks;
 use rayon::prelude::*;
 use safetensors::tensor::Dtype;
 
@@ -62,15 +63,12 @@ impl Number {
 
 fn values<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
     let numbers = bytes.as_chunks::<N>().0;
-    let mut values = vec![0.0; numbers.len()];
-    values
-        .par_chunks_mut(CHUNK)
-        .zip(numbers.par_chunks(CHUNK))
-        .for_each(|(values, numbers)| {
-            for (value, &bytes) in values.iter_mut().zip(numbers) {
-                *value = number(bytes);
-            }
-        });
+    let inputs = numbers.par_chunks(CHUNK);
+    let (values, _) = in_chunks(numbers.len(), CHUNK, inputs, |numbers, values| {
+        for (value, &bytes) in values.iter_mut().zip(numbers) {
+            *value = number(bytes);
+        }
+    });
     values
 }
 
@@ -82,25 +80,23 @@ fn columns<const N: usize>(
 ) -> Vec<f32> {
     let numbers = bytes.as_chunks::<N>().0;
     let n_rows = numbers.len() / n_columns.max(1);
-    let mut values = vec![0.0; wanted.len() * n_rows];
     if n_rows == 0 {
-        return values;
+        return Vec::new();
     }
     let [width, height] = RECTANGLE;
-    values
-        .par_chunks_mut(width * n_rows)
-        .zip(wanted.into_par_iter().step_by(width))
-        .for_each(|(values, first)| {
-            for top in (0..n_rows).step_by(height) {
-                let numbers = &numbers[top * n_columns..];
-                for (i, values) in values.chunks_exact_mut(n_rows).enumerate() {
-                    let column = numbers[first + i..].iter().step_by(n_columns);
-                    for (value, &bytes) in values[top..].iter_mut().take(height).zip(column) {
-                        *value = number(bytes);
-                    }
+    let (len, chunk) = (wanted.len() * n_rows, width * n_rows);
+    let firsts = wanted.into_par_iter().step_by(width);
+    let (values, _) = in_chunks(len, chunk, firsts, |first, values| {
+        for top in (0..n_rows).step_by(height) {
+            let numbers = &numbers[top * n_columns..];
+            for (i, values) in values.chunks_exact_mut(n_rows).enumerate() {
+                let column = numbers[first + i..].iter().step_by(n_columns);
+                for (value, &bytes) in values[top..].iter_mut().take(height).zip(column) {
+                    *value = number(bytes);
                 }
             }
-        });
+        }
+    });
     values
 }
 

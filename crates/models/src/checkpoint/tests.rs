@@ -56,6 +56,59 @@ fn what_is_written_is_read_back_bit_for_bit() {
     }
 }
 
+/// `model.safetensors` of `folder` as two shards with an index: the tensors of the second layer are in the second.
+fn split_into_shards(folder: &Path) {
+    let whole = folder.join(WEIGHTS);
+    let bytes = std::fs::read(&whole).expect("read");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("whole");
+    let mut weight_map = serde_json::Map::new();
+    for shard in [1, 2] {
+        let file = format!("model-{shard:05}-of-00002.safetensors");
+        let mut of_shard = tensors.tensors();
+        of_shard.retain(|(name, _)| name.contains("layers.1.") == (shard == 2));
+        for (name, _) in &of_shard {
+            weight_map.insert(name.clone(), file.clone().into());
+        }
+        let bytes = safetensors::serialize(of_shard, None).expect("serialized");
+        std::fs::write(folder.join(file), bytes).expect("written");
+    }
+    let index = serde_json::json!({"metadata": {"total_size": 0}, "weight_map": weight_map});
+    std::fs::write(folder.join(files::INDEX), index.to_string()).expect("written");
+    std::fs::remove_file(whole).expect("removed");
+}
+
+#[test]
+fn shards_are_read_as_one_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = model(r#"{"family": "llama", "d_model": 16, "n_layers": 2}"#, 3);
+    save(&written, SpecialIds::default(), folder.path()).expect("written");
+    split_into_shards(folder.path());
+    let load = || load(folder.path(), &Device::flex());
+    assert_eq!(values(&load().expect("read")), values(&written));
+
+    let refused = || load().map(drop).expect_err("refused").to_string();
+    let index = folder.path().join(files::INDEX);
+    let good = std::fs::read_to_string(&index).expect("read");
+    let with = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&index, good.replace(from, to)).expect("written");
+        refused()
+    };
+    assert!(with("model-00002", "model-00003").contains("can't read"));
+    assert!(with("model-00002", "../model-00002").contains("outside of the folder"));
+    assert!(with("model-00002", "/model-00002").contains("outside of the folder"));
+    assert!(with("model.norm.weight", "model.norm.scale").contains("no tensor model.norm.scale"));
+    assert!(with("weight_map", "map").contains("not a valid"));
+    std::fs::write(&index, &good).expect("written");
+
+    let second = folder.path().join("model-00002-of-00002.safetensors");
+    let bytes = std::fs::read(&second).expect("read");
+    std::fs::write(&second, &bytes[..bytes.len() - 1]).expect("cut short");
+    assert!(refused().contains("model-00002-of-00002.safetensors is not a whole safetensors file"));
+    std::fs::remove_file(&index).expect("removed");
+    assert!(refused().contains("it has no model.safetensors"));
+}
+
 #[test]
 fn every_damage_is_named() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,43 +1,29 @@
-//! `model.safetensors`: reading into a model's parameters, and writing them.
+//! Tensors of weight files: reading into a model's parameters, and writing them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 use llm_core::parameters::ParameterPath;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::files::Tensors;
 use super::names::{self, Place};
 use super::numbers::Number;
 use super::write_whole;
 use crate::model::filled_later;
 use crate::{Architecture, Family, LanguageModel, ModelError};
 
-/// The model with the weights of the file.
-pub(super) fn read(path: &Path, model: LanguageModel) -> Result<LanguageModel, ModelError> {
-    let failed = |source| ModelError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(failed)?;
-    #[expect(
-        unsafe_code,
-        reason = "mapping is unsafe because another process could cut the file short while it is read"
-    )]
-    // SAFETY: the mapping is read once, here, and dropped; the file is a model folder's, written whole and renamed.
-    let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }.map_err(failed)?;
-    let tensors = SafeTensors::deserialize(&map).map_err(|source| ModelError::Safetensors {
-        path: path.to_owned(),
-        source,
-    })?;
+/// The model with these weights.
+pub(super) fn read(
+    tensors: &Tensors<'_>,
+    model: LanguageModel,
+) -> Result<LanguageModel, ModelError> {
     let mut reader = Reader {
-        path,
         family: model.family(),
         zero_biases: has_no_biases(model.architecture()),
-        tensors: &tensors,
+        tensors,
         used: BTreeSet::new(),
         at: ParameterPath::default(),
         error: None,
@@ -49,10 +35,9 @@ pub(super) fn read(path: &Path, model: LanguageModel) -> Result<LanguageModel, M
     }
     let unknown = tensors
         .names()
-        .into_iter()
-        .find(|name| !used.contains(*name) && !names::holds_nothing(name));
+        .find(|(_, name)| !used.contains(*name) && !names::holds_nothing(name));
     match unknown {
-        Some(name) => Err(ModelError::UnknownTensor {
+        Some((path, name)) => Err(ModelError::UnknownTensor {
             path: path.to_owned(),
             name: name.to_owned(),
         }),
@@ -66,39 +51,38 @@ fn has_no_biases(architecture: &Architecture) -> bool {
 }
 
 struct Reader<'a> {
-    path: &'a Path,
     family: Family,
     zero_biases: bool,
-    tensors: &'a SafeTensors<'a>,
+    tensors: &'a Tensors<'a>,
     used: BTreeSet<String>,
     at: ParameterPath,
     /// The first thing that went wrong: mappers can't fail.
     error: Option<ModelError>,
 }
 
-impl Reader<'_> {
-    /// The tensor under its full name, or without the first segment, as older files have it.
-    fn find(&mut self, place: &Place) -> Result<TensorView<'_>, ModelError> {
+impl<'a> Reader<'a> {
+    /// The file and the tensor under its full name, or without the first segment, as older files have it.
+    fn find(&mut self, place: &Place) -> Result<(&'a Path, TensorView<'a>), ModelError> {
         let short = place.name.split_once('.').map_or("", |(_, rest)| rest);
         for name in [place.name.as_str(), short] {
-            if let Ok(view) = self.tensors.tensor(name) {
+            if let Some(found) = self.tensors.find(name) {
                 self.used.insert(name.to_owned());
                 if self.zero_biases {
                     self.used.insert(name.replace(".weight", ".bias"));
                 }
-                return Ok(view);
+                return Ok(found);
             }
         }
         Err(ModelError::MissingTensor {
-            path: self.path.to_owned(),
+            path: self.tensors.path.to_owned(),
             name: place.name.clone(),
         })
     }
 
     fn values(&mut self, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
         let place = names::place(self.family, &self.at.current());
-        let path = self.path.to_owned();
-        let view = self.find(&place)?;
+        let (path, view) = self.find(&place)?;
+        let path = path.to_owned();
         let parts = place.part.map_or(1, |part| part.of);
         let mut in_file = expected.to_vec();
         in_file[0] *= parts;

@@ -14,7 +14,7 @@ use rayon::prelude::*;
     unsafe_code,
     reason = "the length is set after every chunk was written"
 )]
-pub(super) fn in_chunks<I, R>(
+pub fn in_chunks<I, R>(
     len: usize,
     chunk: usize,
     inputs: I,

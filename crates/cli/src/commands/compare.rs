@@ -1,0 +1,150 @@
+//! `llm compare`: how far two models are apart on the same text.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use llm_data::{DataConfig, TokenShard};
+use llm_train::Comparison;
+use serde::Serialize;
+
+use crate::args::DeviceArgs;
+use crate::failure::usage;
+use crate::model_folder::ModelFolder;
+use crate::printer::Printer;
+
+/// Arguments of `llm compare`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Model or run folder whose predictions are taken as the truth
+    #[arg(value_name = "A")]
+    reference: PathBuf,
+    /// Model or run folder that is compared with it
+    #[arg(value_name = "B")]
+    other: PathBuf,
+    /// Text to predict: .txt and .jsonl files, packed with gzip or not, and folders of them
+    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Tokens in one window [default: the shorter context of the two]
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+    /// Mean KL divergence in nats per token beyond which the command fails
+    #[arg(long, value_name = "NATS", default_value_t = 1e-4, value_parser = nats)]
+    max_kl: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Where to compute
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+fn nats(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(nats) if nats >= 0.0 => Ok(nats),
+        _ => Err("give a number from 0 on".into()),
+    }
+}
+
+/// What is printed with `--json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    perplexities: [f64; 2],
+    window: usize,
+    max_kl: f64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model or the text can't be read, the models can't be compared, or they are further apart than `--max-kl`.
+pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
+    if args.window == Some(0) {
+        return Err(usage("--window 0: must be at least 1"));
+    }
+    let device = args.device.open()?;
+    let [a, b] = [&args.reference, &args.other].map(|path| ModelFolder::load(path, &device));
+    let (a, b) = (a?, b?);
+    let context = [&a, &b].map(|folder| folder.model.architecture().max_seq_len());
+    let context = context[0].min(context[1]);
+    let window = args.window.unwrap_or(context);
+    if window > context {
+        return Err(usage(format_args!(
+            "--window {window}: must be at most {context}, the shorter context of the two models"
+        )));
+    }
+    let tokens = tokens(args, &a)?;
+    if tokens != self::tokens(args, &b)? {
+        bail!(
+            "the tokenizers of {} and {} cut this text differently: only models with the same tokens can be compared",
+            args.reference.display(),
+            args.other.display()
+        );
+    }
+    let text = TokenShard::from_tokens(tokens);
+    let comparison = llm_train::compare([&a.model, &b.model], &text, window)?;
+    print(&comparison, window, args, printer)?;
+    let mean = comparison.kl.mean;
+    if mean > args.max_kl {
+        bail!(
+            "the models differ: their mean KL divergence, {mean:.3e}, is above --max-kl {:e}",
+            args.max_kl
+        );
+    }
+    Ok(())
+}
+
+/// The text as the tokenizer of a model cuts it.
+fn tokens(args: &Args, folder: &ModelFolder) -> anyhow::Result<Vec<u32>> {
+    let data = DataConfig::default();
+    let read = llm_data::read_tokens(
+        &args.data,
+        &data.text_field,
+        &data.document_separator,
+        &folder.tokenizer,
+    )?;
+    Ok(read.tokens)
+}
+
+fn print(
+    comparison: &Comparison,
+    window: usize,
+    args: &Args,
+    printer: Printer,
+) -> anyhow::Result<()> {
+    let perplexities = comparison.losses.map(f64::exp);
+    if args.json {
+        return printer.json(&Report {
+            comparison,
+            perplexities,
+            window,
+            max_kl: args.max_kl,
+        });
+    }
+    let kl = comparison.kl;
+    printer.line(format_args!(
+        "KL divergence  {:.3e} nats on average, {:.3e} at 99 of 100 tokens, {:.3e} at most",
+        kl.mean, kl.percentile_99, kl.max
+    ))?;
+    printer.line(format_args!(
+        "cosine         {:.9} of the scores on average",
+        comparison.cosine
+    ))?;
+    printer.line(format_args!(
+        "best token     the same for {:.2} %; of the five best {:.2} % are shared",
+        100.0 * comparison.same_best,
+        100.0 * comparison.shared_best_five
+    ))?;
+    printer.line(format_args!(
+        "scores         differ by {:.3e} at most",
+        comparison.largest_difference
+    ))?;
+    let [a, b] = perplexities;
+    printer.line(format_args!("perplexity     {a:.4} of A, {b:.4} of B"))?;
+    let (tokens, left_out) = (comparison.tokens, comparison.tokens_left_out);
+    printer.line(format_args!(
+        "windows of {window} tokens side by side; {tokens} tokens, {left_out} left out"
+    ))?;
+    Ok(())
+}
