@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Tokens in one window [default: the shorter context of the two]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
-    /// Mean KL divergence in nats per token beyond which the command fails
+    /// KL divergence in nats at any token beyond which the command fails. The average hides noise of 1 % on one tensor; the largest does not
     #[arg(long, value_name = "NATS", default_value_t = 1e-4, value_parser = nats)]
     max_kl: f64,
     /// Print one JSON object
@@ -85,10 +85,10 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let text = TokenShard::from_tokens(tokens);
     let comparison = llm_train::compare([&a.model, &b.model], &text, window)?;
     print(&comparison, window, args, printer)?;
-    let mean = comparison.kl.mean;
-    if mean > args.max_kl {
+    let largest = comparison.kl.max;
+    if largest > args.max_kl {
         bail!(
-            "the models differ: their mean KL divergence, {mean:.3e}, is above --max-kl {:e}",
+            "the models differ: their largest KL divergence, {largest:.3e}, is above --max-kl {:e}",
             args.max_kl
         );
     }
