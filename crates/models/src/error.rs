@@ -106,6 +106,15 @@ pub enum ModelError {
         #[source]
         source: serde_json::Error,
     },
+    /// The index of shards is not what it should be.
+    #[error("{} is not a valid index of shards", path.display())]
+    ShardIndex {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        #[source]
+        source: serde_json::Error,
+    },
     /// `config.json` asks for something that is not built in.
     #[error("{}: {what} is not supported", path.display())]
     Unsupported {

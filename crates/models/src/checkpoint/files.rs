@@ -136,7 +136,7 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
         path: path.to_owned(),
         source,
     })?;
-    let index: Index = serde_json::from_slice(&text).map_err(|source| ModelError::ConfigJson {
+    let index: Index = serde_json::from_slice(&text).map_err(|source| ModelError::ShardIndex {
         path: path.to_owned(),
         source,
     })?;
