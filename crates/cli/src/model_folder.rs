@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::prelude::Device;
+use llm_data::DataConfig;
 use llm_models::{LanguageModel, checkpoint};
 use llm_tokenizer::Tokenizer;
 
@@ -31,6 +32,16 @@ impl ModelFolder {
             tokenizer: tokenizer?,
             model: model?,
         })
+    }
+
+    /// The documents of files and folders, one after the other, as this model's tokenizer cuts them.
+    ///
+    /// # Errors
+    /// A file can't be read, or holds what the tokenizer has no token for.
+    pub(crate) fn read_tokens(&self, paths: &[PathBuf]) -> anyhow::Result<Vec<u32>> {
+        let data = DataConfig::default();
+        let (field, separator) = (&data.text_field, &data.document_separator);
+        Ok(llm_data::read_tokens(paths, field, separator, &self.tokenizer)?.tokens)
     }
 }
 

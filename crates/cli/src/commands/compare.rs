@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use llm_data::{DataConfig, TokenShard};
+use llm_data::TokenShard;
 use llm_train::Comparison;
 use serde::Serialize;
 
@@ -74,8 +74,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             "--window {window}: must be at most {context}, the shorter context of the two models"
         )));
     }
-    let tokens = tokens(args, &a)?;
-    if tokens != self::tokens(args, &b)? {
+    let tokens = a.read_tokens(&args.data)?;
+    if tokens != b.read_tokens(&args.data)? {
         bail!(
             "the tokenizers of {} and {} cut this text differently: only models with the same tokens can be compared",
             args.reference.display(),
@@ -93,18 +93,6 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The text as the tokenizer of a model cuts it.
-fn tokens(args: &Args, folder: &ModelFolder) -> anyhow::Result<Vec<u32>> {
-    let data = DataConfig::default();
-    let read = llm_data::read_tokens(
-        &args.data,
-        &data.text_field,
-        &data.document_separator,
-        &folder.tokenizer,
-    )?;
-    Ok(read.tokens)
 }
 
 fn print(

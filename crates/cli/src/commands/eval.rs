@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use llm_data::{DataConfig, TokenShard};
+use llm_data::TokenShard;
 use llm_tokenizer::{Tokenizer, TokenizerError};
 use serde::Serialize;
 
@@ -80,29 +80,22 @@ fn perplexity(args: &Perplexity, printer: Printer) -> anyhow::Result<()> {
         return Err(usage("--window 0: must be at least 1"));
     }
     let device = args.device.open()?;
-    let ModelFolder { model, tokenizer } = ModelFolder::load(&args.model, &device)?;
-    let context = model.architecture().max_seq_len();
+    let folder = ModelFolder::load(&args.model, &device)?;
+    let context = folder.model.architecture().max_seq_len();
     let window = args.window.unwrap_or(context);
     if window > context {
         return Err(usage(format_args!(
             "--window {window}: must be at most {context}, the context of the model"
         )));
     }
-    let data = DataConfig::default();
-    let tokens = llm_data::read_tokens(
-        &args.data,
-        &data.text_field,
-        &data.document_separator,
-        &tokenizer,
-    )?
-    .tokens;
+    let tokens = folder.read_tokens(&args.data)?;
     let found = llm_train::evaluate(
-        &model,
+        &folder.model,
         &TokenShard::from_tokens(tokens.clone()),
         window,
         None,
     )?;
-    let bytes = scored_bytes(&tokenizer, &tokens, found.tokens)?;
+    let bytes = scored_bytes(&folder.tokenizer, &tokens, found.tokens)?;
     let report = Report {
         loss: found.loss,
         perplexity: found.loss.exp(),
