@@ -113,10 +113,11 @@ const STRIP: usize = 64;
 )]
 pub(crate) fn product(a: Matrix<'_>, b: Matrix<'_>, onto: Onto<'_>) -> Vec<f32> {
     assert!(!matches!(onto, Onto::Out), "there is no output yet");
-    let len = a.n_rows * b.n_columns;
+    let len = output_len(a, b);
     let mut out = Vec::with_capacity(len);
     let place = Output::of(&mut out.spare_capacity_mut()[..len], b.n_columns);
-    // SAFETY: `Output::of` has checked the size, and nothing is read before it is written, as `onto` is not the output.
+    // SAFETY: there is room for `len` values, and none is read before it is written, as `onto` is not the output. Without columns in
+    // `a`, gemm writes zeros.
     unsafe {
         split(a, b, onto, place);
         out.set_len(len);
@@ -130,11 +131,7 @@ pub(crate) fn product(a: Matrix<'_>, b: Matrix<'_>, onto: Onto<'_>) -> Vec<f32> 
     reason = "the parts of the output are written in parallel"
 )]
 pub(crate) fn multiply(a: Matrix<'_>, b: Matrix<'_>, onto: Onto<'_>, out: &mut [f32]) {
-    assert_eq!(
-        out.len(),
-        a.n_rows * b.n_columns,
-        "output of a matrix product"
-    );
+    assert_eq!(out.len(), output_len(a, b), "output of a matrix product");
     let place = Output::of(out, b.n_columns);
     // SAFETY: `out` is all written and as large as is checked.
     unsafe { split(a, b, onto, place) };
@@ -157,6 +154,13 @@ pub(super) fn multiply_here(
     let place = Output::of(out, out_stride);
     // SAFETY: `out` is all written and as large as is checked.
     unsafe { run(a, b, onto, place, Parallelism::None) };
+}
+
+/// Values of `a · b`. A matrix without values may have any size, so it is checked.
+fn output_len(a: Matrix<'_>, b: Matrix<'_>) -> usize {
+    a.n_rows
+        .checked_mul(b.n_columns)
+        .expect("an output that can be addressed")
 }
 
 /// Where rows of an output begin.
@@ -337,6 +341,13 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn nothing_multiplied_is_zero_or_the_row() {
+        let (a, b) = (Matrix::rows(&[], 3, 0), Matrix::rows(&[], 0, 2));
+        assert_eq!(product(a, b, Onto::Zero), [0.0; 6]);
+        assert_eq!(product(a, b, Onto::Row(&[1.0, 2.0])), [1.0, 2.0].repeat(3));
     }
 
     #[test]

@@ -52,3 +52,28 @@ pub(super) fn softmax(row: &mut [f32], scale: f32) -> (f32, f32) {
     }
     (max, sum.ln())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::LANES;
+
+    /// Attention relies on it: it takes rows of any length in whole vectors.
+    #[test]
+    fn scores_of_minus_infinity_after_a_row_change_no_bit_of_it() {
+        let run = |row: &mut [f32]| {
+            vectorized(
+                #[inline(always)]
+                || softmax(row, 0.3),
+            )
+        };
+        for n in 1..=3 * LANES {
+            let mut row: Vec<f32> = (0..n).map(|i| ((i * 37) % 101) as f32 * 0.17).collect();
+            let mut padded = row.clone();
+            padded.resize(n.next_multiple_of(LANES), f32::NEG_INFINITY);
+            assert_eq!(run(&mut padded), run(&mut row), "{n} scores");
+            assert_eq!(padded[..n], row, "{n} scores");
+            assert!(padded[n..].iter().all(|p| *p == 0.0), "{n} scores");
+        }
+    }
+}
