@@ -7,9 +7,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
+use tokenizers::ModelWrapper;
 
+use crate::definition;
 use crate::error::TokenizerError;
-use crate::special::{Segment, SpecialTokens};
+use crate::special::{self, Segment, SpecialTokens};
 use crate::tokenizer::Tokenizer;
 
 /// Ids of the characters and of the special tokens.
@@ -19,39 +21,35 @@ pub(crate) struct Characters {
 }
 
 impl Characters {
-    /// Recognises a character tokenizer by its definition.
-    pub(crate) fn recognise(definition: &Value) -> Option<Self> {
-        let model = &definition["model"];
+    /// Recognises a character tokenizer by its model, which has no merges, and the other parts of its definition.
+    pub(crate) fn recognise(parts: &Value, model: &ModelWrapper) -> Option<Self> {
+        let ModelWrapper::BPE(model) = model else {
+            return None;
+        };
         let plain = ["normalizer", "pre_tokenizer"]
             .iter()
-            .all(|part| definition[*part].is_null())
-            && [
-                "unk_token",
-                "continuing_subword_prefix",
-                "end_of_word_suffix",
-                "dropout",
-            ]
-            .iter()
-            .all(|part| model[*part].is_null())
-            && model["byte_fallback"] != true
-            && model["type"] == "BPE"
-            && definition["decoder"]["type"] == "Fuse"
-            && model["merges"].as_array().is_some_and(Vec::is_empty);
+            .all(|part| parts[*part].is_null())
+            && model.unk_token.is_none()
+            && model.continuing_subword_prefix.is_none()
+            && model.end_of_word_suffix.is_none()
+            && model.dropout.is_none()
+            && !model.byte_fallback
+            && parts["decoder"]["type"] == "Fuse";
         if !plain {
             return None;
         }
 
-        let special = SpecialTokens::recognise(definition)?;
+        let special = SpecialTokens::recognise(parts)?;
         let mut ids = HashMap::new();
-        for (token, id) in model["vocab"].as_object()? {
-            if special.contains(token) {
+        for (token, id) in model.get_vocab() {
+            if special.contains(&token) {
                 continue;
             }
             let mut characters = token.chars();
             let (Some(character), None) = (characters.next(), characters.next()) else {
                 return None;
             };
-            ids.insert(character, u32::try_from(id.as_u64()?).ok()?);
+            ids.insert(character, id);
         }
         Some(Self { ids, special })
     }
@@ -59,38 +57,32 @@ impl Characters {
     /// Encodes every character of `text`, the ones of a special token too.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let mut ids = Vec::with_capacity(text.len());
-        self.push(text, 0, &mut ids)?;
+        self.push(text, &mut ids)?;
         Ok(ids)
     }
 
     /// Encodes `text`, in which special tokens stand for their ids.
     pub(crate) fn encode_with_special(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let mut ids = Vec::with_capacity(text.len());
-        let mut position = 0;
-        for segment in self.special.cut(text) {
-            let written = match segment {
-                Segment::Text(text) => {
-                    self.push(text, position, &mut ids)?;
-                    text
-                }
-                Segment::Special(token, id) => {
-                    ids.push(id);
-                    token
-                }
-            };
-            position += written.chars().count();
-        }
-        Ok(ids)
+        self.encode_segments(&self.special.cut(text))
     }
 
-    fn push(&self, text: &str, before: usize, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
-        for (index, character) in text.chars().enumerate() {
+    /// The same, with `mark` taken out of the text between the special tokens.
+    pub(crate) fn encode_marked(&self, text: &str, mark: char) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_segments(&self.special.cut_marked(text, mark))
+    }
+
+    fn encode_segments(&self, segments: &[Segment<'_>]) -> Result<Vec<u32>, TokenizerError> {
+        special::encode_segments(segments, |text, ids| self.push(text, ids))
+    }
+
+    fn push(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        for (position, character) in text.chars().enumerate() {
             match self.ids.get(&character) {
                 Some(id) => ids.push(*id),
                 None => {
                     return Err(TokenizerError::UnknownCharacter {
                         character,
-                        position: before + index,
+                        position,
                     });
                 }
             }
@@ -106,44 +98,32 @@ pub(crate) fn definition(characters: &BTreeSet<char>) -> Value {
     for (index, character) in characters.iter().enumerate() {
         vocab.insert(character.to_string(), json!(index + 1));
     }
-    json!({
-        "version": "1.0",
-        "truncation": null,
-        "padding": null,
-        "added_tokens": [{
-            "id": 0,
-            "content": Tokenizer::END_OF_TEXT,
-            "single_word": false,
-            "lstrip": false,
-            "rstrip": false,
-            "normalized": false,
-            "special": true,
-        }],
-        "normalizer": null,
-        "pre_tokenizer": null,
-        "post_processor": null,
-        "decoder": {"type": "Fuse"},
-        "model": {
-            "type": "BPE",
-            "dropout": null,
-            "unk_token": null,
-            "continuing_subword_prefix": null,
-            "end_of_word_suffix": null,
-            "fuse_unk": false,
-            "byte_fallback": false,
-            "ignore_merges": false,
-            "vocab": vocab,
-            "merges": [],
-        },
-    })
+    of_vocabulary(
+        vocab,
+        vec![definition::added_token(0, Tokenizer::END_OF_TEXT, true)],
+    )
+}
+
+/// Definition of a tokenizer of these tokens: single characters, and the special tokens that `added_tokens` lists.
+pub(crate) fn of_vocabulary(vocab: Map<String, Value>, added_tokens: Vec<Value>) -> Value {
+    let mut definition = definition::bpe(added_tokens, vocab, Vec::new());
+    definition["decoder"] = json!({"type": "Fuse"});
+    definition
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine;
+
+    fn recognise(definition: &Value) -> Option<Characters> {
+        let engine = engine::read(&mut definition.clone()).unwrap();
+        let parts = engine::parts(&engine).unwrap();
+        Characters::recognise(&parts, engine.get_model())
+    }
 
     fn abc() -> Characters {
-        Characters::recognise(&definition(&"abc<|>".chars().collect())).unwrap()
+        recognise(&definition(&"abc<|>".chars().collect())).unwrap()
     }
 
     #[test]
@@ -171,13 +151,12 @@ mod tests {
     #[test]
     fn other_definitions_are_not_taken_for_characters() {
         let good = definition(&"abc".chars().collect());
-        assert!(Characters::recognise(&good).is_some());
+        assert!(recognise(&good).is_some());
         for (pointer, value) in [
             ("/decoder", json!(null)),
             ("/model/unk_token", json!("a")),
             ("/model/byte_fallback", json!(true)),
             ("/model/vocab/ab", json!(9)),
-            ("/model/merges", json!([["a", "b"]])),
             ("/normalizer", json!({"type": "Lowercase"})),
             ("/added_tokens/0/special", json!(false)),
         ] {
@@ -188,7 +167,7 @@ mod tests {
                     changed["model"]["vocab"]["ab"] = value;
                 }
             }
-            assert!(Characters::recognise(&changed).is_none(), "{pointer}");
+            assert!(recognise(&changed).is_none(), "{pointer}");
         }
     }
 }

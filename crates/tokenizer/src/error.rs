@@ -120,6 +120,12 @@ pub enum TokenizerError {
         #[source]
         source: tokenizers::Error,
     },
+    /// A tokenizer of llama2.c breaks off within a token.
+    #[error("{} does not hold whole tokens of llama2.c; export the tokenizer again", path.display())]
+    Llama2c {
+        /// The file.
+        path: PathBuf,
+    },
     /// Two tokens have one id.
     #[error("{}: id {id} is given to both {first:?} and {second:?}; each token needs its own", path.display())]
     DuplicateId {
@@ -149,7 +155,7 @@ pub enum TokenizerError {
     },
     /// A decoder whose output cannot be streamed.
     #[error(
-        "{}: the decoder {decoder} is not supported; use ByteLevel, Metaspace, WordPiece, Fuse or a Sequence of Replace, ByteFallback, Fuse and Strip",
+        "{}: the decoder {decoder} is not supported; use ByteLevel, Metaspace, WordPiece, BPEDecoder, Fuse or a Sequence of Replace, ByteFallback, Fuse and Strip",
         path.display()
     )]
     Decoder {
@@ -216,6 +222,55 @@ pub enum TokenizerError {
         #[source]
         source: tokenizers::Error,
     },
+    /// A chat template that is not valid Jinja.
+    #[error("{origin}:{line}: the chat template cannot be read; correct it, or choose another one")]
+    ChatSyntax {
+        /// The file, or what else the template comes from.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// What the template engine reported.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
+    /// A chat template failed.
+    #[error("{origin}:{line}: the chat template cannot render this conversation")]
+    ChatRender {
+        /// The file, or what else the template comes from.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// What the template engine reported.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
+    /// A chat template raised an exception.
+    #[error("the chat template refuses this conversation: {message}")]
+    ChatRefused {
+        /// What the template says.
+        message: String,
+    },
+    /// A name that no built-in chat template has.
+    #[error("there is no built-in chat template {name:?}; choose one of {known}")]
+    UnknownChatTemplate {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// A special token in a conversation that would be taken for the token.
+    #[error(
+        "the conversation has the text of the special token {token:?}, which this tokenizer would take for the token; remove it from the text"
+    )]
+    ChatSpecial {
+        /// The special token.
+        token: String,
+    },
+    /// A conversation that leaves no character to mark special tokens with.
+    #[error(
+        "the conversation has all of the noncharacters U+FDD0 to U+FDEF, which belong in no text; remove them"
+    )]
+    ChatNoncharacters,
     /// An id without a token.
     #[error(
         "token id {id} is not in the vocabulary of {vocab_size} tokens; check that the model and the tokenizer belong together"
@@ -235,4 +290,96 @@ pub enum TokenizerError {
         #[source]
         source: tokenizers::Error,
     },
+    /// A GGUF file holds a kind of tokenizer that is not known here.
+    #[error(
+        "{}: tokenizer.ggml.model is {found:?}; only gpt2 (byte-level BPE) and llama (BPE in the way of SentencePiece) are read",
+        path.display()
+    )]
+    GgufKind {
+        /// The file.
+        path: PathBuf,
+        /// The kind.
+        found: String,
+    },
+    /// A GGUF file names a rule for cutting text into words that is not known here.
+    #[error("{}: tokenizer.ggml.pre is {found}; known are {known}", path.display())]
+    GgufPre {
+        /// The file.
+        path: PathBuf,
+        /// The name, or that it is missing.
+        found: String,
+        /// The names that are known.
+        known: String,
+    },
+    /// A GGUF file gives one token two ids.
+    #[error("{}: tokenizer.ggml.tokens has {token:?} at {first} and at {second}; each token needs its own text", path.display())]
+    GgufDuplicate {
+        /// The file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// Its first id.
+        first: usize,
+        /// Its second id.
+        second: usize,
+    },
+    /// A merge of a GGUF file names or makes a token that the vocabulary lacks.
+    #[error("{}: tokenizer.ggml.merges[{index}] is {merge:?}, but there is no token {token:?}; the file is damaged", path.display())]
+    GgufMerge {
+        /// The file.
+        path: PathBuf,
+        /// Place of the merge, from 0.
+        index: usize,
+        /// The merge.
+        merge: String,
+        /// The token.
+        token: String,
+    },
+    /// A vocabulary of a GGUF file has nothing for characters without a token.
+    #[error(
+        "{}: tokenizer.ggml.tokens has {bytes} of the 256 byte tokens and none for the unknown, so that parts of a text would be lost; convert the model again",
+        path.display()
+    )]
+    GgufBytes {
+        /// The file.
+        path: PathBuf,
+        /// Number of byte tokens.
+        bytes: usize,
+    },
+    /// A model has fewer rows than the tokenizer has ids.
+    #[error(
+        "the tokenizer has {tokens} ids but the model has {rows} rows; check that the model and the tokenizer belong together"
+    )]
+    GgufRows {
+        /// Rows of the model.
+        rows: usize,
+        /// Ids of the tokenizer.
+        tokens: usize,
+    },
+    /// A tokenizer that no GGUF vocabulary stands for.
+    #[error("a GGUF file cannot hold this tokenizer, whose {part} is {found}: {reason}")]
+    GgufUnfit {
+        /// The part that does not fit.
+        part: &'static str,
+        /// What it is.
+        found: String,
+        /// Why it does not fit.
+        reason: &'static str,
+    },
+}
+
+impl TokenizerError {
+    /// The same error in a text with so many characters before.
+    pub(crate) fn after(self, characters: usize) -> Self {
+        match self {
+            Self::UnknownCharacter {
+                character,
+                position,
+            } => Self::UnknownCharacter {
+                character,
+                position: position + characters,
+            },
+            other => other,
+        }
+    }
 }

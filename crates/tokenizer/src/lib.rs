@@ -1,7 +1,9 @@
 //! Tokenizers for small language models: character level and byte-level BPE made from your own text, and files made elsewhere.
 //!
-//! A [`Tokenizer`] turns text into token ids and back. It is trained on text or loaded from a Hugging Face `tokenizer.json` or a GPT-2 pair of
-//! files, and saved as files that transformers loads unchanged. [`StreamDecoder`] decodes ids as a model produces them.
+//! A [`Tokenizer`] turns text into token ids and back. It is trained on text or loaded from a Hugging Face `tokenizer.json` or the pair of files of GPT
+//! and GPT-2, and saved as files that transformers loads unchanged. A [`GgufVocabulary`] is what a GGUF file holds of one. [`StreamDecoder`] decodes ids as a model produces them.
+//!
+//! A [`ChatTemplate`] makes the text of a [`Conversation`] as the model was trained on it, and [`Tokenizer::encode_chat`] its ids.
 //!
 //! The crate knows nothing of tensors and models. Encoding never takes the text of a special token for the token itself unless asked to with
 //! [`Tokenizer::encode_with_special`].
@@ -28,12 +30,18 @@
 //! # }
 //! ```
 
+mod assemble;
 mod byte_level;
 mod characters;
+mod chat;
 mod config;
+mod definition;
+mod engine;
 mod error;
-mod gpt2_files;
+mod gguf;
+mod llama2c;
 mod load;
+mod openai_files;
 mod pieces;
 mod save;
 mod special;
@@ -42,7 +50,9 @@ mod tokenizer;
 mod train;
 mod words;
 
+pub use chat::{ChatTemplate, Conversation, EncodedChat, Message};
 pub use config::{TokenizerConfig, TokenizerKind};
 pub use error::TokenizerError;
+pub use gguf::GgufVocabulary;
 pub use stream::StreamDecoder;
 pub use tokenizer::Tokenizer;

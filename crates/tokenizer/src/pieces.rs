@@ -1,7 +1,8 @@
 //! What each token adds to the decoded text, as bytes.
 //!
 //! The decoders of `tokenizers` turn a whole list of tokens into a string. All of them that matter here work token by token, apart from the
-//! first one, so that a stream can ask for one token at a time and end up with the same text. The one difference is on purpose: a run of byte
+//! first one and, where tokens end words, from the last one, so that a stream can ask for one token at a time and end up with the same text. What
+//! depends on whether another token follows is held back until then. The one difference is on purpose: a run of byte
 //! tokens that is not UTF-8 becomes one U+FFFD for each wrong part, as in byte-level decoding and as Rust and Python do it, where `tokenizers`
 //! replaces every byte of the run, the good ones too, once it has seen the end of it.
 
@@ -17,8 +18,19 @@ pub(crate) struct Pieces {
     bytes: Bytes,
     /// Whether a space comes between tokens, as with no decoder at all.
     spaced: bool,
+    /// What ends a word, such as `</w>`: a space in its place, but nothing in the last token of all.
+    end_of_word: Option<String>,
     /// Character to drop from the start of the text, and how many of it at most.
     pub(crate) strip: Option<(char, usize)>,
+}
+
+/// What has come of the tokens so far and is not yet certain to be text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending {
+    /// What is certain, perhaps with the start of a character at the end.
+    pub(crate) bytes: Vec<u8>,
+    /// The last token from where it first ends a word, if it does.
+    ended: Option<String>,
 }
 
 /// How tokens spell bytes.
@@ -51,7 +63,7 @@ impl Pieces {
     }
 
     fn add(&mut self, decoder: &DecoderWrapper, fused: &mut bool) -> Result<(), &'static str> {
-        let first_rules = !*fused && self.bytes == Bytes::None;
+        let first_rules = !*fused && self.bytes == Bytes::None && self.end_of_word.is_none();
         match decoder {
             DecoderWrapper::Sequence(sequence) => {
                 for decoder in sequence.get_decoders() {
@@ -76,15 +88,28 @@ impl Pieces {
                 *fused = true;
             }
             DecoderWrapper::ByteFallback(_) if first_rules => self.bytes = Bytes::Fallback,
+            DecoderWrapper::BPE(bpe) if first_rules => self.end_of_word = Some(bpe.suffix.clone()),
             DecoderWrapper::Fuse(_) => *fused = true,
-            DecoderWrapper::BPE(_) => return Err("BPEDecoder"),
+            DecoderWrapper::BPE(_) => return Err("BPEDecoder after another"),
             DecoderWrapper::CTC(_) => return Err("CTC"),
-            DecoderWrapper::Replace(_) => return Err("Replace after ByteFallback or Fuse"),
-            DecoderWrapper::Metaspace(_) => return Err("Metaspace after ByteFallback or Fuse"),
-            DecoderWrapper::WordPiece(_) => return Err("WordPiece after ByteFallback or Fuse"),
-            DecoderWrapper::ByteLevel(_) => return Err("ByteLevel after ByteFallback or Fuse"),
-            DecoderWrapper::ByteFallback(_) => return Err("ByteFallback after bytes or Fuse"),
-            DecoderWrapper::Strip(_) => return Err("Strip of the end, or between bytes and Fuse"),
+            DecoderWrapper::Replace(_) => {
+                return Err("Replace after BPEDecoder, ByteFallback or Fuse");
+            }
+            DecoderWrapper::Metaspace(_) => {
+                return Err("Metaspace after BPEDecoder, ByteFallback or Fuse");
+            }
+            DecoderWrapper::WordPiece(_) => {
+                return Err("WordPiece after BPEDecoder, ByteFallback or Fuse");
+            }
+            DecoderWrapper::ByteLevel(_) => {
+                return Err("ByteLevel after BPEDecoder, ByteFallback or Fuse");
+            }
+            DecoderWrapper::ByteFallback(_) => {
+                return Err("ByteFallback after BPEDecoder, bytes or Fuse");
+            }
+            DecoderWrapper::Strip(_) => {
+                return Err("Strip of the end, or between BPEDecoder or bytes and Fuse");
+            }
         }
         Ok(())
     }
@@ -104,7 +129,7 @@ impl Pieces {
         &self,
         token: String,
         first: bool,
-        bytes: &mut Vec<u8>,
+        pending: &mut Pending,
     ) -> Result<(), tokenizers::Error> {
         let mut token = token;
         for rule in &self.each {
@@ -115,6 +140,14 @@ impl Pieces {
                 vec![String::new(), token]
             };
             token = rule.decode_chain(list)?.pop().unwrap_or_default();
+        }
+        let Pending { bytes, ended } = pending;
+        if let Some(end) = &self.end_of_word {
+            if let Some(ended) = ended.take() {
+                bytes.extend_from_slice(ended.replace(end, " ").as_bytes());
+            }
+            let certain = token.find(end.as_str());
+            *ended = certain.map(|certain| token.split_off(certain));
         }
         match self.bytes {
             Bytes::Symbols => byte_level::push_bytes(&token, bytes),
@@ -130,6 +163,15 @@ impl Pieces {
             }
         }
         Ok(())
+    }
+
+    /// Appends what the last token adds because no other follows.
+    pub(crate) fn finish(&self, pending: &mut Pending) {
+        if let (Some(end), Some(ended)) = (&self.end_of_word, pending.ended.take()) {
+            pending
+                .bytes
+                .extend_from_slice(ended.replace(end, "").as_bytes());
+        }
     }
 }
 
@@ -149,13 +191,14 @@ mod tests {
     fn check(decoder: Value, tokens: &[&str]) {
         let decoder: DecoderWrapper = serde_json::from_value(decoder).unwrap();
         let pieces = Pieces::new(Some(&decoder)).unwrap();
-        let mut bytes = Vec::new();
+        let mut pending = Pending::default();
         for (index, token) in tokens.iter().enumerate() {
             pieces
-                .push((*token).to_owned(), index == 0, &mut bytes)
+                .push((*token).to_owned(), index == 0, &mut pending)
                 .unwrap();
         }
-        let mut text = String::from_utf8_lossy(&bytes).into_owned();
+        pieces.finish(&mut pending);
+        let mut text = String::from_utf8_lossy(&pending.bytes).into_owned();
         if let Some((character, count)) = pieces.strip {
             for _ in 0..count {
                 text = text
@@ -189,16 +232,41 @@ mod tests {
     #[test]
     fn without_a_decoder_tokens_stand_apart() {
         let pieces = Pieces::new(None).unwrap();
-        let mut bytes = Vec::new();
-        pieces.push("a".to_owned(), true, &mut bytes).unwrap();
-        pieces.push("b".to_owned(), false, &mut bytes).unwrap();
-        assert_eq!(bytes, b"a b");
+        let mut pending = Pending::default();
+        pieces.push("a".to_owned(), true, &mut pending).unwrap();
+        pieces.push("b".to_owned(), false, &mut pending).unwrap();
+        assert_eq!(pending.bytes, b"a b");
+    }
+
+    #[test]
+    fn the_end_of_a_word_is_a_space_once_another_token_follows() {
+        let fused = |suffix: &str| {
+            json!({"type": "Sequence", "decoders": [
+                {"type": "Replace", "pattern": {"String": "@"}, "content": suffix},
+                {"type": "BPEDecoder", "suffix": suffix},
+                {"type": "Fuse"},
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+            ]})
+        };
+        // Without a suffix it is everywhere.
+        for suffix in ["</w>", "w", ""] {
+            for tokens in [
+                &["</w>"][..],
+                &["fo", "x</w>", "ran", "</w>", "w", "o", "w"],
+                &["a</w>b</w>c", "a</w>b</w>c", "d", "</w></w>"],
+                &["", "@", "é@é", ""],
+            ] {
+                check(json!({"type": "BPEDecoder", "suffix": suffix}), tokens);
+                check(fused(suffix), tokens);
+            }
+        }
     }
 
     #[test]
     fn decoders_that_need_the_whole_list_are_refused() {
         for decoder in [
-            json!({"type": "BPEDecoder", "suffix": "</w>"}),
+            json!({"type": "Sequence", "decoders": [{"type": "BPEDecoder", "suffix": "</w>"}, {"type": "ByteFallback"}]}),
+            json!({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "BPEDecoder", "suffix": "</w>"}]}),
             json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}),
             json!({"type": "Strip", "content": " ", "start": 0, "stop": 1}),
             json!({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}),

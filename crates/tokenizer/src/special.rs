@@ -3,7 +3,11 @@
 //! Does what the added vocabulary of `tokenizers` does with tokens that ask for nothing special: leftmost match, then the longest. Tokens that
 //! swallow spaces, match whole words only or match normalised text are left to that library.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use crate::error::TokenizerError;
 
 /// The special tokens of a tokenizer that has no other added tokens.
 pub(crate) struct SpecialTokens {
@@ -15,7 +19,7 @@ pub(crate) struct SpecialTokens {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Segment<'t> {
     /// Ordinary text, not empty.
-    Text(&'t str),
+    Text(Cow<'t, str>),
     /// A special token as written, and its id.
     Special(&'t str, u32),
 }
@@ -74,16 +78,62 @@ impl SpecialTokens {
                 break;
             };
             if done < place {
-                segments.push(Segment::Text(&text[done..place]));
+                segments.push(Segment::Text(text[done..place].into()));
             }
             done = place + token.len();
             segments.push(Segment::Special(&text[place..done], *id));
         }
         if done < text.len() {
-            segments.push(Segment::Text(&text[done..]));
+            segments.push(Segment::Text(text[done..].into()));
         }
         segments
     }
+
+    /// Cuts `text`, then takes `mark` out of the ordinary text.
+    pub(crate) fn cut_marked<'t>(&self, text: &'t str, mark: char) -> Vec<Segment<'t>> {
+        let mut segments = self.cut(text);
+        for segment in &mut segments {
+            if let Segment::Text(part) = segment
+                && part.contains(mark)
+            {
+                *part = part.replace(mark, "").into();
+            }
+        }
+        segments.retain(|segment| !matches!(segment, Segment::Text(part) if part.is_empty()));
+        segments
+    }
+}
+
+impl Segment<'_> {
+    /// The text as written.
+    pub(crate) fn written(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Special(token, _) => token,
+        }
+    }
+}
+
+/// Encodes segments one after the other; `push` appends the ids of ordinary text.
+///
+/// # Errors
+/// Those of `push`, with places counted from the beginning of the first segment.
+pub(crate) fn encode_segments(
+    segments: &[Segment<'_>],
+    mut push: impl FnMut(&str, &mut Vec<u32>) -> Result<(), TokenizerError>,
+) -> Result<Vec<u32>, TokenizerError> {
+    let length: usize = segments.iter().map(|segment| segment.written().len()).sum();
+    let mut ids = Vec::with_capacity(length / 3);
+    for (index, segment) in segments.iter().enumerate() {
+        match segment {
+            Segment::Special(_, id) => ids.push(*id),
+            Segment::Text(text) => push(text, &mut ids).map_err(|error| {
+                let before = segments[..index].iter();
+                error.after(before.map(|s| s.written().chars().count()).sum())
+            })?,
+        }
+    }
+    Ok(ids)
 }
 
 #[cfg(test)]
@@ -105,10 +155,10 @@ mod tests {
         assert_eq!(
             special.cut("x<a><b><a>y<b><"),
             [
-                Text("x"),
+                Text("x".into()),
                 Special("<a><b>", 2),
                 Special("<a>", 1),
-                Text("y<"),
+                Text("y<".into()),
                 Special("b><", 3)
             ]
         );

@@ -1,9 +1,11 @@
 //! Decoding token by token without ever showing half a character.
 //!
 //! A character may be spread over several tokens. Its bytes wait until it is whole, or until no further byte can make it whole, when U+FFFD
-//! takes their place; so at most three bytes are ever held back, and a token costs the same however long the text before it is.
+//! takes their place. The space at the end of a word waits for the next token where a text ends without one. So no more than three bytes, or
+//! what one token ends with, are ever held back, and a token costs the same however long the text before it is.
 
 use crate::error::TokenizerError;
+use crate::pieces::Pending;
 use crate::tokenizer::Tokenizer;
 
 /// Decodes a stream of ids; made by [`Tokenizer::decoder`] and [`Tokenizer::decoder_after`].
@@ -16,8 +18,8 @@ pub struct StreamDecoder<'a> {
     first: bool,
     /// How many characters may still be stripped from the start of the text.
     strip: usize,
-    /// The start of a character.
-    pending: Vec<u8>,
+    /// The start of a character, or the end of a word.
+    pending: Pending,
 }
 
 impl<'a> StreamDecoder<'a> {
@@ -26,7 +28,7 @@ impl<'a> StreamDecoder<'a> {
             tokenizer,
             first: true,
             strip: tokenizer.pieces().strip.map_or(0, |(_, count)| count),
-            pending: Vec::new(),
+            pending: Pending::default(),
         }
     }
 
@@ -40,7 +42,8 @@ impl<'a> StreamDecoder<'a> {
         Ok(text)
     }
 
-    /// Ends the stream and returns what is left: U+FFFD for a character that was never completed, else nothing.
+    /// Ends the stream and returns what is left, which is mostly nothing: U+FFFD for a character that was never completed, or what the last token
+    /// has after the end of a word.
     ///
     /// # Errors
     /// None at present.
@@ -61,17 +64,21 @@ impl<'a> StreamDecoder<'a> {
             .map_err(|source| TokenizerError::Decode { id, source })?;
         self.first = false;
         let start = text.len();
-        drain_complete(&mut self.pending, text);
+        drain_complete(&mut self.pending.bytes, text);
         self.strip_start(text, start);
         Ok(())
     }
 
     /// [`Self::finish`] that appends.
     pub(crate) fn finish_into(&mut self, text: &mut String) {
-        if !self.pending.is_empty() {
-            self.pending.clear();
+        let start = text.len();
+        self.tokenizer.pieces().finish(&mut self.pending);
+        drain_complete(&mut self.pending.bytes, text);
+        if !self.pending.bytes.is_empty() {
+            self.pending.bytes.clear();
             text.push(char::REPLACEMENT_CHARACTER);
         }
+        self.strip_start(text, start);
     }
 
     /// Strips what has come since `start`, so long as nothing else has come before.

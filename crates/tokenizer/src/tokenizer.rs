@@ -9,9 +9,13 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokenizers::{Model, ModelWrapper};
+use tokenizers::{
+    AddedVocabulary, Model, ModelWrapper, NormalizedString, OffsetType, PreTokenizedString,
+    PreTokenizer,
+};
 
 use crate::characters::Characters;
+use crate::chat::Templates;
 use crate::error::TokenizerError;
 use crate::pieces::Pieces;
 use crate::stream::StreamDecoder;
@@ -24,6 +28,7 @@ pub(crate) type Engine = tokenizers::Tokenizer;
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: Arc<Inner>,
+    templates: Arc<Templates>,
 }
 
 /// What a tokenizer is made of.
@@ -38,10 +43,10 @@ pub(crate) struct Inner {
     pub(crate) vocab_size: usize,
     pub(crate) bos: Option<u32>,
     pub(crate) eos: Option<u32>,
-    /// `tokenizer_config.json` as loaded; empty where there was none.
+    /// `tokenizer_config.json` as loaded, less the chat templates; empty where there was none.
     pub(crate) config: Map<String, Value>,
-    /// The canonical `tokenizer.json`.
-    pub(crate) definition: String,
+    /// The canonical `tokenizer.json`, once it has been asked for.
+    pub(crate) definition: OnceLock<String>,
     pub(crate) hash: OnceLock<String>,
 }
 
@@ -49,22 +54,34 @@ pub(crate) struct Inner {
 pub(crate) enum Encoder {
     Characters(Characters),
     Words(Words),
-    /// The engine over again, but set to take special tokens for text.
-    Engine(Box<Engine>),
+    /// By the steps of the engine. These are its added tokens, set to take special ones for text.
+    Library(Box<AddedVocabulary>),
 }
 
 impl Tokenizer {
     /// The special token that begins and ends a text in tokenizers made here.
     pub const END_OF_TEXT: &'static str = "<|endoftext|>";
 
-    pub(crate) fn new(inner: Inner) -> Self {
+    pub(crate) fn new(inner: Inner, templates: Templates) -> Self {
         Self {
             inner: Arc::new(inner),
+            templates: Arc::new(templates),
         }
     }
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
+    }
+
+    pub(crate) fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    pub(crate) fn with_templates(&self, templates: Arc<Templates>) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            templates,
+        }
     }
 
     pub(crate) fn pieces(&self) -> &Pieces {
@@ -85,10 +102,9 @@ impl Tokenizer {
             Encoder::Words(words) => {
                 words.encode(engine.get_model(), text, |id| self.check_is_text(id))
             }
-            Encoder::Engine(plain) => {
-                let ids = encode_whole(plain, text)?;
-                ids.iter().try_for_each(|id| self.check_is_text(*id))?;
-                Ok(ids)
+            Encoder::Library(plain) => {
+                let parts = plain.extract_and_normalize(engine.get_normalizer(), text);
+                self.encode_parts(parts, |_| Ok(()))
             }
         }
     }
@@ -108,7 +124,39 @@ impl Tokenizer {
             Encoder::Words(words) => words
                 .encode_with_special(engine.get_model(), text)
                 .unwrap_or_else(|| encode_whole(engine, text)),
-            Encoder::Engine(_) => encode_whole(engine, text),
+            Encoder::Library(_) => encode_whole(engine, text),
+        }
+    }
+
+    /// Goes on with the steps of the library after it has normalized a text and cut out its added tokens: changes what is left, cuts it into
+    /// words and looks up their tokens, which must not be special.
+    pub(crate) fn encode_parts(
+        &self,
+        mut parts: PreTokenizedString,
+        change: impl Fn(&mut NormalizedString) -> tokenizers::Result<()>,
+    ) -> Result<Vec<u32>, TokenizerError> {
+        let engine = &self.inner.engine;
+        let encode = || {
+            parts.normalize(change)?;
+            if let Some(pre_tokenizer) = engine.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut parts)?;
+            }
+            parts.tokenize(|part| {
+                let tokens = engine.get_model().tokenize(part.get())?;
+                tokens
+                    .iter()
+                    .try_for_each(|token| self.check_is_text(token.id))?;
+                Ok(tokens)
+            })?;
+            let encoding = parts.into_encoding(None, 0, OffsetType::None)?;
+            engine.post_process(encoding, None, false)
+        };
+        match encode() {
+            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
+            Err(source) => Err(match source.downcast::<TokenizerError>() {
+                Ok(error) => *error,
+                Err(source) => TokenizerError::Encode { source },
+            }),
         }
     }
 
@@ -167,6 +215,11 @@ impl Tokenizer {
         bos.is_some() && template.is_ok_and(|encoding| encoding.get_ids().first() == bos.as_ref())
     }
 
+    /// Whether characters without a token of their own become the unknown token, so that they are lost.
+    pub fn has_unknown(&self) -> bool {
+        self.inner.unknown.is_some()
+    }
+
     /// Id of a token, written as in the vocabulary.
     pub fn id_of(&self, token: &str) -> Option<u32> {
         self.inner.engine.token_to_id(token)
@@ -180,12 +233,23 @@ impl Tokenizer {
     /// Identity of the tokenizer: SHA-256 of its `tokenizer.json` as [`Tokenizer::save`] writes it, in hexadecimal.
     pub fn hash(&self) -> String {
         let hash = || {
-            Sha256::digest(self.inner.definition.as_bytes())
+            Sha256::digest(self.definition().as_bytes())
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect()
         };
         self.inner.hash.get_or_init(hash).clone()
+    }
+
+    /// The canonical `tokenizer.json`.
+    pub(crate) fn definition(&self) -> &str {
+        let Inner {
+            engine, definition, ..
+        } = &*self.inner;
+        definition.get_or_init(|| {
+            let text = engine.to_string(false);
+            text.expect("what has been read as a tokenizer can be written as one")
+        })
     }
 
     /// Kind and size in a few words, such as `byte-level BPE, 1024 tokens`.
@@ -229,7 +293,8 @@ impl Tokenizer {
         })
     }
 
-    fn check_is_text(&self, id: u32) -> Result<(), TokenizerError> {
+    /// Checks that an id made of ordinary text is no special token.
+    pub(crate) fn check_is_text(&self, id: u32) -> Result<(), TokenizerError> {
         if self.inner.special.contains(&id) && self.inner.unknown != Some(id) {
             let token = self.token(id).unwrap_or_default();
             return Err(TokenizerError::SpecialInText { token });

@@ -21,7 +21,7 @@ use tokenizers::{Model, ModelWrapper};
 
 use crate::byte_level;
 use crate::error::TokenizerError;
-use crate::special::{Segment, SpecialTokens};
+use crate::special::{self, SpecialTokens};
 
 /// Stands for a space in SentencePiece-style vocabularies.
 const SPACE: char = '▁';
@@ -49,38 +49,42 @@ enum Style {
 }
 
 impl Words {
-    /// Recognises a definition for which this way gives the ids of the library.
-    pub(crate) fn recognise(definition: &Value) -> Option<Self> {
-        let model = &definition["model"];
-        let none_but_special = definition["added_tokens"]
+    /// Recognises a model, and the other parts of its definition, for which this way gives the ids of the library.
+    pub(crate) fn recognise(parts: &Value, model: &ModelWrapper) -> Option<Self> {
+        let none_but_special = parts["added_tokens"]
             .as_array()
             .is_none_or(|added| added.iter().all(|token| token["special"] == true));
-        if model["type"] != "BPE" || !model["dropout"].is_null() || !none_but_special {
+        let ModelWrapper::BPE(model) = model else {
+            return None;
+        };
+        if model.dropout.is_some() || !none_but_special {
             return None;
         }
-        let vocab = model["vocab"].as_object()?;
 
-        let pre_tokenizer = &definition["pre_tokenizer"];
-        let byte_level = definition["normalizer"].is_null()
+        let pre_tokenizer = &parts["pre_tokenizer"];
+        let byte_level = parts["normalizer"].is_null()
             && pre_tokenizer["type"] == "ByteLevel"
             && pre_tokenizer["add_prefix_space"] == false
             && pre_tokenizer["use_regex"] != false;
         let prefixed = pre_tokenizer.is_null()
-            && definition["normalizer"]
+            && parts["normalizer"]
                 == json!({"type": "Sequence", "normalizers": [
                     {"type": "Prepend", "prepend": SPACE},
                     {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
                 ]})
-            && model["continuing_subword_prefix"].is_null()
-            && model["end_of_word_suffix"].is_null()
-            && model["ignore_merges"] != true
-            && vocab.contains_key(SPACE_TEXT)
-            && !vocab.keys().any(|token| next_cut(token).is_some());
+            && model.continuing_subword_prefix.is_none()
+            && model.end_of_word_suffix.is_none()
+            && !model.ignore_merges
+            && model.token_to_id(SPACE_TEXT).is_some()
+            && !model
+                .get_vocab()
+                .keys()
+                .any(|token| next_cut(token).is_some());
 
         let style = if byte_level {
             let lacks = |byte: &u8| {
                 let symbol = byte_level::symbol(*byte).to_string();
-                model["unk_token"].is_null() && !vocab.contains_key(&symbol)
+                model.unk_token.is_none() && model.token_to_id(&symbol).is_none()
             };
             Style::ByteLevel {
                 missing: (0..=u8::MAX).filter(lacks).collect(),
@@ -92,7 +96,7 @@ impl Words {
         };
         Some(Self {
             style,
-            special: SpecialTokens::recognise(definition),
+            special: SpecialTokens::recognise(parts),
         })
     }
 
@@ -104,7 +108,7 @@ impl Words {
         check: impl Fn(u32) -> Result<(), TokenizerError>,
     ) -> Result<Vec<u32>, TokenizerError> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        self.push(model, text, 0..text.len(), check, &mut ids)?;
+        self.push(model, text, check, &mut ids)?;
         Ok(ids)
     }
 
@@ -114,53 +118,49 @@ impl Words {
         model: &ModelWrapper,
         text: &str,
     ) -> Option<Result<Vec<u32>, TokenizerError>> {
-        let special = self.special.as_ref()?;
-        let mut ids = Vec::with_capacity(text.len() / 3);
-        let mut start = 0;
-        for segment in special.cut(text) {
-            match segment {
-                Segment::Special(token, id) => {
-                    ids.push(id);
-                    start += token.len();
-                }
-                Segment::Text(part) => {
-                    let range = start..start + part.len();
-                    start = range.end;
-                    if let Err(error) = self.push(model, text, range, |_| Ok(()), &mut ids) {
-                        return Some(Err(error));
-                    }
-                }
-            }
-        }
-        Some(Ok(ids))
+        let segments = self.special.as_ref()?.cut(text);
+        Some(special::encode_segments(&segments, |text, ids| {
+            self.push(model, text, |_| Ok(()), ids)
+        }))
     }
 
-    /// Appends the ids of `text[range]`, encoded on its own.
+    /// The same, with `mark` taken out of the text between the special tokens; `check` sees the ids of each distinct word there.
+    pub(crate) fn encode_marked(
+        &self,
+        model: &ModelWrapper,
+        text: &str,
+        mark: char,
+        check: impl Fn(u32) -> Result<(), TokenizerError>,
+    ) -> Option<Result<Vec<u32>, TokenizerError>> {
+        let segments = self.special.as_ref()?.cut_marked(text, mark);
+        Some(special::encode_segments(&segments, |text, ids| {
+            self.push(model, text, &check, ids)
+        }))
+    }
+
+    /// Appends the ids of `text`, encoded on its own.
     fn push(
         &self,
         model: &ModelWrapper,
         text: &str,
-        range: Range<usize>,
         check: impl Fn(u32) -> Result<(), TokenizerError>,
         ids: &mut Vec<u32>,
     ) -> Result<(), TokenizerError> {
-        let part = &text[range.clone()];
         match &self.style {
             Style::ByteLevel { missing } => {
-                if let Some((place, character)) = unknown(part, missing) {
-                    let position = text[..range.start + place].chars().count();
+                if let Some((place, character)) = unknown(text, missing) {
                     return Err(TokenizerError::UnknownCharacter {
                         character,
-                        position,
+                        position: text[..place].chars().count(),
                     });
                 }
-                push_distinct(split(part), ids, |word, ids| {
+                push_distinct(split(text), ids, |word, ids| {
                     push_tokens(model, &spell(word), &check, ids)
                 })
             }
-            Style::Prefixed if part.is_empty() => Ok(()),
+            Style::Prefixed if text.is_empty() => Ok(()),
             Style::Prefixed => {
-                let spelled = format!("{SPACE}{}", part.replace(' ', SPACE_TEXT));
+                let spelled = format!("{SPACE}{}", text.replace(' ', SPACE_TEXT));
                 push_distinct(cut_at_spaces(&spelled), ids, |word, ids| {
                     push_tokens(model, word, &check, ids)
                 })

@@ -55,13 +55,15 @@ fn missing_files_are_named() {
     check(
         &empty,
         "",
-        "DIR/ holds no tokenizer; looked for tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt",
+        "DIR/ holds no tokenizer; looked for tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt, encoder_bpe_40000.json with vocab_40000.bpe",
     );
     for (there, partner) in [
         ("encoder.json", "vocab.bpe"),
         ("vocab.bpe", "encoder.json"),
         ("vocab.json", "merges.txt"),
         ("merges.txt", "vocab.json"),
+        ("encoder_bpe_40000.json", "vocab_40000.bpe"),
+        ("vocab_40000.bpe", "encoder_bpe_40000.json"),
     ] {
         let half = folder(&[(there, VOCAB)]);
         let message = format!("DIR/{there} needs DIR/{partner} beside it, which is missing");
@@ -197,6 +199,31 @@ fn a_vocabulary_with_holes_loads_and_is_saved() {
 }
 
 #[test]
+fn characters_with_merges_are_no_character_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    Tokenizer::train_characters(["ab"])
+        .unwrap()
+        .save(folder.path())
+        .unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let mut definition: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let mut token = definition["added_tokens"][0].clone();
+    token["content"] = json!("ab");
+    token["id"] = json!(3);
+    definition["added_tokens"]
+        .as_array_mut()
+        .unwrap()
+        .push(token);
+    definition["model"]["vocab"]["ab"] = json!(3);
+    for (merges, kind) in [(json!([]), "character level"), (json!([["a", "b"]]), "BPE")] {
+        definition["model"]["merges"] = merges;
+        fs::write(&path, definition.to_string()).unwrap();
+        let described = Tokenizer::load(&path).unwrap().describe();
+        assert_eq!(described, format!("{kind}, 4 tokens"));
+    }
+}
+
+#[test]
 fn limits_in_the_file_do_not_cut_texts() {
     let folder = changed(|definition| {
         definition["truncation"] =
@@ -219,12 +246,12 @@ fn a_byte_order_mark_is_passed_over() {
 #[test]
 fn decoders_that_cannot_stream_are_refused() {
     let folder = changed(|definition| {
-        definition["decoder"] = json!({"type": "BPEDecoder", "suffix": "</w>"});
+        definition["decoder"] = json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true});
     });
     check(
         &folder,
         "tokenizer.json",
-        "DIR/tokenizer.json: the decoder BPEDecoder is not supported; use ByteLevel, Metaspace, WordPiece, Fuse or a Sequence of Replace, ByteFallback, Fuse and Strip",
+        "DIR/tokenizer.json: the decoder CTC is not supported; use ByteLevel, Metaspace, WordPiece, BPEDecoder, Fuse or a Sequence of Replace, ByteFallback, Fuse and Strip",
     );
 }
 
@@ -270,7 +297,11 @@ fn names_in_the_configuration_must_be_tokens() {
 
 #[test]
 fn pairs_load_by_either_file_with_or_without_a_version_line() {
-    for (vocab, merges) in [("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt")] {
+    for (vocab, merges) in [
+        ("encoder.json", "vocab.bpe"),
+        ("vocab.json", "merges.txt"),
+        ("encoder_bpe_40000.json", "vocab_40000.bpe"),
+    ] {
         for lines in [MERGES, b"a b", b"a b\r\n"] {
             let folder = folder(&[(vocab, VOCAB), (merges, lines)]);
             for name in ["", vocab, merges] {

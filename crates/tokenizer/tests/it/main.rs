@@ -3,7 +3,11 @@
 //! Where an oracle made by other software is needed, the environment variable `LLM_DATA_DIR` names the folder of corpora, tokenizers and
 //! oracles. Without it those tests say on stderr that they were skipped, and in CI they fail.
 
+mod chat;
+mod chat_ids;
 mod files;
+mod gguf;
+mod openai_gpt;
 mod oracles;
 mod round_trip;
 mod save;

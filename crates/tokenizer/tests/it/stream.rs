@@ -7,7 +7,7 @@ use crate::{TEXT, bpe, data_dir};
 
 /// Decodes `ids` as a stream and checks the pieces against the whole.
 #[track_caller]
-fn check(tokenizer: &Tokenizer, ids: &[u32]) {
+pub(crate) fn check(tokenizer: &Tokenizer, ids: &[u32]) {
     let mut stream = tokenizer.decoder();
     let mut text = String::new();
     for id in ids {
@@ -19,7 +19,7 @@ fn check(tokenizer: &Tokenizer, ids: &[u32]) {
 
 /// Decodes `ids` after each possible prompt and checks the pieces against the whole.
 #[track_caller]
-fn check_after(tokenizer: &Tokenizer, ids: &[u32]) {
+pub(crate) fn check_after(tokenizer: &Tokenizer, ids: &[u32]) {
     let whole = tokenizer.decode(ids).unwrap();
     for cut in 0..=ids.len() {
         let (prompt, rest) = ids.split_at(cut);
