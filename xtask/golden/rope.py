@@ -11,6 +11,12 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from common import output_folder, write_json
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+LONGROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.0, 1.0, 1.1, 1.2, 1.25, 1.5, 2.0, 2.5],
+    "long_factor": [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 8.5],
+    "original_max_position_embeddings": 16,
+}
 LLAMA3 = {
     "rope_type": "llama3",
     "factor": 8.0,
@@ -32,6 +38,10 @@ CASES = [
     ("yarn-attention-factor", 16, 10000.0, 256, None, {**YARN, "attention_factor": 1.25}),
     ("yarn-mscale", 16, 10000.0, 256, None, {**YARN, "mscale": 1.0, "mscale_all_dim": 0.5}),
     ("yarn-not-truncated", 64, 10000.0, 256, None, {**YARN, "truncate": False}),
+    ("longrope-short", 16, 10000.0, 64, 16, LONGROPE),
+    ("longrope-long", 16, 10000.0, 64, 17, LONGROPE),
+    ("longrope-factor", 16, 10000.0, 64, 40, {**LONGROPE, "factor": 2.0}),
+    ("longrope-attention-factor", 16, 10000.0, 64, 40, {**LONGROPE, "attention_factor": 1.5}),
     ("llama3", 64, 500000.0, 131072, None, LLAMA3),
     ("llama3-head-128", 128, 500000.0, 131072, None, LLAMA3),
 ]

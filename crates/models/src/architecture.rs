@@ -1,6 +1,9 @@
 //! The `[model]` table resolved to the sizes of one family.
 
+use std::path::Path;
+
 use burn::prelude::*;
+use llm_core::layers::RopeScaling;
 
 use crate::gpt::GptConfig;
 use crate::gpt2::Gpt2Config;
@@ -72,6 +75,7 @@ impl Architecture {
                 take(&mut c.n_layers, config.n_layers);
                 take(&mut c.n_heads, config.n_heads);
                 take(&mut c.dropout, config.dropout);
+                take(&mut c.tie_embeddings, config.tie_embeddings);
                 take(&mut c.norm_eps, config.norm_eps);
             }
             Self::Gpt2(c) => {
@@ -85,6 +89,7 @@ impl Architecture {
                 take(&mut c.n_heads, config.n_heads);
                 take(&mut c.dropout, config.dropout);
                 take(&mut c.bias, config.bias);
+                take(&mut c.tie_embeddings, config.tie_embeddings);
                 take(&mut c.norm_eps, config.norm_eps);
             }
             Self::Llama(c) => {
@@ -107,8 +112,9 @@ impl Architecture {
                     (heads.n_heads, heads.n_kv_heads, heads.d_head);
                 take(&mut c.dropout, config.dropout);
                 take(&mut c.attention_bias, config.bias);
+                take(&mut c.mlp_bias, config.mlp_bias);
                 take(&mut c.rope_theta, config.rope_theta);
-                c.rope_scaling = config.rope_scaling.or(c.rope_scaling);
+                c.rope_scaling = config.rope_scaling.clone().or(c.rope_scaling.take());
                 take(&mut c.tie_embeddings, config.tie_embeddings);
                 take(&mut c.norm_eps, config.norm_eps);
             }
@@ -133,7 +139,7 @@ impl Architecture {
                 c.window = config.window.or(c.window);
                 take(&mut c.dropout, config.dropout);
                 take(&mut c.rope_theta, config.rope_theta);
-                c.rope_scaling = config.rope_scaling.or(c.rope_scaling);
+                c.rope_scaling = config.rope_scaling.clone().or(c.rope_scaling.take());
                 take(&mut c.tie_embeddings, config.tie_embeddings);
                 take(&mut c.norm_eps, config.norm_eps);
             }
@@ -174,7 +180,12 @@ impl Architecture {
         let widest = size!(self, d_model)
             .max(size!(self, d_ff))
             .max(self.vocab_size())
-            .max(self.max_seq_len());
+            .max(self.max_seq_len())
+            .max(self.window().unwrap_or(1))
+            .max(
+                self.n_heads()
+                    .saturating_mul(self.rotary_width().unwrap_or(1)),
+            );
         check("model sizes", widest as f64, "below 2^31", widest < 1 << 31)?;
         check(
             "model.n_layers",
@@ -189,6 +200,14 @@ impl Architecture {
             Self::Mistral(c) => c.validate()?,
         }
         Ok(())
+    }
+
+    /// [`Architecture::validate`] for sizes that a file says.
+    pub(crate) fn validate_in(&self, path: &Path) -> Result<(), ModelError> {
+        self.validate().map_err(|fault| ModelError::Sizes {
+            path: path.to_owned(),
+            fault: Box::new(fault),
+        })
     }
 
     /// Makes the model on `device`, with the weights of `seed`. Weights are filled when they are first read.
@@ -236,6 +255,54 @@ impl Architecture {
         size!(self, d_model)
     }
 
+    /// Width of a head, where positions rotate it.
+    pub fn rotary_width(&self) -> Option<usize> {
+        match self {
+            Self::Gpt(_) | Self::Gpt2(_) => None,
+            Self::Llama(c) => Some(c.d_head),
+            Self::Mistral(c) => Some(c.d_head),
+        }
+    }
+
+    /// Stretching of the rotary positions, where there is one.
+    pub fn rope_scaling(&self) -> Option<&RopeScaling> {
+        match self {
+            Self::Gpt(_) | Self::Gpt2(_) => None,
+            Self::Llama(c) => c.rope_scaling.as_ref(),
+            Self::Mistral(c) => c.rope_scaling.as_ref(),
+        }
+    }
+
+    /// Width inside the feed-forward blocks.
+    pub fn d_ff(&self) -> usize {
+        size!(self, d_ff)
+    }
+
+    /// Added to the variance inside norms.
+    pub fn norm_eps(&self) -> f64 {
+        size!(self, norm_eps)
+    }
+
+    /// Whether files of the family have biases that this model has not: they are written as zeros, which computes the same.
+    pub(crate) fn writes_zero_biases(&self) -> bool {
+        matches!(self, Self::Gpt2(config) if !config.bias)
+    }
+
+    /// Whether the output head is the token embedding.
+    pub fn tie_embeddings(&self) -> bool {
+        size!(self, tie_embeddings)
+    }
+
+    /// Gives the head a matrix of its own.
+    pub(crate) fn untie_embeddings(&mut self) {
+        match self {
+            Self::Gpt(c) => c.tie_embeddings = false,
+            Self::Gpt2(c) => c.tie_embeddings = false,
+            Self::Llama(c) => c.tie_embeddings = false,
+            Self::Mistral(c) => c.tie_embeddings = false,
+        }
+    }
+
     /// Width of the sliding window, where there is one.
     pub fn window(&self) -> Option<usize> {
         match self {
@@ -257,6 +324,7 @@ impl From<&Architecture> for ModelConfig {
             vocab_size: Some(architecture.vocab_size()),
             max_seq_len: Some(architecture.max_seq_len()),
             dropout: Some(size!(architecture, dropout)),
+            tie_embeddings: Some(size!(architecture, tie_embeddings)),
             norm_eps: Some(size!(architecture, norm_eps)),
             ..Self::default()
         };
@@ -270,9 +338,9 @@ impl From<&Architecture> for ModelConfig {
                 d_head: Some(c.d_head),
                 n_kv_heads: Some(c.n_kv_heads),
                 bias: Some(c.attention_bias),
+                mlp_bias: Some(c.mlp_bias),
                 rope_theta: Some(c.rope_theta),
-                rope_scaling: c.rope_scaling,
-                tie_embeddings: Some(c.tie_embeddings),
+                rope_scaling: c.rope_scaling.clone(),
                 ..shared
             },
             Architecture::Mistral(c) => Self {
@@ -280,8 +348,7 @@ impl From<&Architecture> for ModelConfig {
                 n_kv_heads: Some(c.n_kv_heads),
                 window: c.window,
                 rope_theta: Some(c.rope_theta),
-                rope_scaling: c.rope_scaling,
-                tie_embeddings: Some(c.tie_embeddings),
+                rope_scaling: c.rope_scaling.clone(),
                 ..shared
             },
         }
@@ -353,11 +420,15 @@ fn refuse_keys_of_other_families(config: &ModelConfig, family: Family) -> Result
         ("n_kv_heads", config.n_kv_heads.is_some(), rotary),
         ("rope_theta", config.rope_theta.is_some(), rotary),
         ("rope_scaling", config.rope_scaling.is_some(), rotary),
-        ("tie_embeddings", config.tie_embeddings.is_some(), rotary),
         (
             "bias",
             config.bias.is_some(),
             matches!(family, Family::Gpt2 | Family::Llama),
+        ),
+        (
+            "mlp_bias",
+            config.mlp_bias.is_some(),
+            family == Family::Llama,
         ),
         ("window", config.window.is_some(), family == Family::Mistral),
     ];

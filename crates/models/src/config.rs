@@ -64,13 +64,15 @@ pub struct ModelConfig {
     pub dropout: Option<f64>,
     /// Whether projections and LayerNorms have biases. Default: true for GPT and GPT-2; LLaMA and Mistral take `true` for attention only, default false.
     pub bias: Option<bool>,
+    /// Whether the projections of the feed-forward block have biases (LLaMA). Default: false.
+    pub mlp_bias: Option<bool>,
     /// Sliding window in tokens, the current one included (Mistral). Default: the whole context.
     pub window: Option<usize>,
     /// Base of the rotary frequencies (LLaMA and Mistral). Default: 10000.
     pub rope_theta: Option<f64>,
     /// Stretching of the rotary positions (LLaMA and Mistral). Default: none.
     pub rope_scaling: Option<RopeScaling>,
-    /// Whether the output head is the embedding. Default: true. GPT and GPT-2 have no other.
+    /// Whether the output head is the embedding. Default: true.
     pub tie_embeddings: Option<bool>,
     /// Added to the variance inside norms. Default: 1e-5.
     pub norm_eps: Option<f64>,

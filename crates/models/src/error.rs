@@ -71,6 +71,14 @@ pub enum ModelError {
         /// Tokens of the draft model.
         theirs: usize,
     },
+    /// The sizes in a file make no model.
+    #[error("{}: {fault}", path.display())]
+    Sizes {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        fault: Box<ModelError>,
+    },
     /// A file can't be read.
     #[error("can't read {}", path.display())]
     Read {
@@ -129,7 +137,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
     },
     /// A weight file is damaged.
     #[error("{} is not a whole safetensors file", path.display())]
@@ -139,6 +147,83 @@ pub enum ModelError {
         /// Why.
         #[source]
         source: safetensors::SafeTensorError,
+    },
+    /// A file that PyTorch saved is damaged.
+    #[error("{} is not a whole PyTorch file of tensors", path.display())]
+    Pytorch {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<pytorch_reader::PytorchError>,
+    },
+    /// A GGUF file is damaged.
+    #[error("{} is not a whole GGUF file: {what}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file of a released model is damaged, or of a kind that is not read.
+    #[error("{} is not a whole {kind}: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file without names of tensors is longer or shorter than its sizes say.
+    #[error("{} has {bytes} bytes, but the sizes at its beginning make {}", path.display(), expected.map_or("more than there are addresses".into(), |n| n.to_string()))]
+    FileSize {
+        /// The file.
+        path: PathBuf,
+        /// How many there are.
+        bytes: u64,
+        /// How many there should be; `None` when that is no number.
+        expected: Option<u64>,
+    },
+    /// No format of ours fits a file.
+    #[error("{}: {what}; expected a model folder, a .gguf file, or a llama2.c .bin file", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: &'static str,
+    },
+    /// llama.cpp can't be told of this model.
+    #[error("a GGUF file can't hold {what}; convert to a Hugging Face folder")]
+    NoGguf {
+        /// What has no place there.
+        what: &'static str,
+    },
+    /// Only GGUF files have blocks of numbers.
+    #[error(
+        "a Hugging Face folder can't hold {encoding}: use f32, f16 or bf16, or convert to gguf"
+    )]
+    NoBlocks {
+        /// The encoding.
+        encoding: &'static str,
+    },
+    /// A number does not fit into the encoding asked for.
+    #[error("tensor {name} has the value {value:e}, which {encoding} can't hold: use bf16 or f32")]
+    TooLarge {
+        /// The tensor.
+        name: String,
+        /// The number.
+        value: f32,
+        /// The encoding.
+        encoding: &'static str,
+    },
+    /// What was written is not what was meant.
+    #[error("{} does not give back what was written into it: {what}", path.display())]
+    ReadBack {
+        /// The file or folder.
+        path: PathBuf,
+        /// The first difference.
+        what: String,
     },
     /// A tensor is not in the file.
     #[error("{} has no tensor {name}", path.display())]
@@ -157,7 +242,7 @@ pub enum ModelError {
         name: String,
     },
     /// A tensor has another shape than the configuration says.
-    #[error("{}: tensor {name} is {found:?}, but config.json makes it {expected:?}", path.display())]
+    #[error("{}: tensor {name} is {found:?}, but the model's sizes make it {expected:?}", path.display())]
     TensorShape {
         /// The file.
         path: PathBuf,
@@ -168,8 +253,20 @@ pub enum ModelError {
         /// From the configuration.
         expected: Vec<usize>,
     },
+    /// A tensor has not as many bytes as its shape needs.
+    #[error("{}: tensor {name} has {bytes} bytes, which its shape in {encoding} does not make", path.display())]
+    TensorSize {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// In the file.
+        bytes: usize,
+        /// How they are stored.
+        encoding: &'static str,
+    },
     /// A tensor has a number type that models are not made of.
-    #[error("{}: tensor {name} has type {dtype}: use F32, F16 or BF16", path.display())]
+    #[error("{}: tensor {name} has type {dtype}: use F32, F16 or BF16, in GGUF files also Q8_0 or Q4_0", path.display())]
     TensorType {
         /// The file.
         path: PathBuf,

@@ -14,8 +14,10 @@ use llm_core::decode::{Operation, Plan, Weights};
 use llm_core::layers::{
     ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
-    TokenEmbedding, TokenEmbeddingConfig, small_std,
+    Projection, TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
+
+use crate::head;
 
 /// Sizes of a [`Gpt`].
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub struct GptConfig {
     pub n_heads: usize,
     /// Chance that a value is dropped in training: embeddings, probabilities, and what the blocks add.
     pub dropout: f64,
+    /// Whether the head is the token embedding.
+    pub tie_embeddings: bool,
     /// Added to the variance inside norms.
     pub norm_eps: f64,
 }
@@ -45,6 +49,7 @@ pub struct Gpt {
     token_embedding: TokenEmbedding,
     position_embedding: LearnedPositions,
     blocks: Vec<Block>,
+    head: Option<Projection>,
     dropout: f64,
 }
 
@@ -68,6 +73,7 @@ impl GptConfig {
             n_layers: 12,
             n_heads: 12,
             dropout: 0.1,
+            tie_embeddings: true,
             norm_eps: 1e-5,
         }
     }
@@ -150,6 +156,7 @@ impl GptConfig {
                     dropout: self.dropout,
                 })
                 .collect(),
+            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
             dropout: self.dropout,
         }
     }
@@ -173,7 +180,7 @@ impl Gpt {
 
     /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.token_embedding.logits(hidden)
+        head::logits(self.head.as_ref(), &self.token_embedding, hidden)
     }
 
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
@@ -184,7 +191,7 @@ impl Gpt {
             position_embedding: Some(Weights::of(&self.position_embedding.weight)?),
             rope: None,
             operations,
-            head: self.token_embedding.plan_head()?,
+            head: head::plan(self.head.as_ref(), &self.token_embedding)?,
         })
     }
 }

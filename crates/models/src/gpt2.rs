@@ -15,8 +15,10 @@ use llm_core::decode::{Operation, Plan, Weights};
 use llm_core::layers::{
     ActivationKind, Attention, AttentionConfig, FeedForward, FeedForwardConfig, Initializer,
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
-    TokenEmbedding, TokenEmbeddingConfig, small_std,
+    Projection, TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
+
+use crate::head;
 
 /// Sizes of a [`Gpt2`].
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,8 @@ pub struct Gpt2Config {
     pub dropout: f64,
     /// Whether projections and norms have biases.
     pub bias: bool,
+    /// Whether the head is the token embedding.
+    pub tie_embeddings: bool,
     /// Added to the variance inside norms.
     pub norm_eps: f64,
 }
@@ -49,6 +53,7 @@ pub struct Gpt2 {
     position_embedding: LearnedPositions,
     blocks: Vec<Block>,
     final_norm: LayerNorm,
+    head: Option<Projection>,
     dropout: f64,
 }
 
@@ -92,6 +97,7 @@ impl Gpt2Config {
             n_heads,
             dropout: 0.1,
             bias: true,
+            tie_embeddings: true,
             norm_eps: 1e-5,
         }
     }
@@ -181,6 +187,7 @@ impl Gpt2Config {
                 })
                 .collect(),
             final_norm: norm.init(init, device),
+            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
             dropout: self.dropout,
         }
     }
@@ -204,7 +211,7 @@ impl Gpt2 {
 
     /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.token_embedding.logits(hidden)
+        head::logits(self.head.as_ref(), &self.token_embedding, hidden)
     }
 
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
@@ -216,7 +223,7 @@ impl Gpt2 {
             position_embedding: Some(Weights::of(&self.position_embedding.weight)?),
             rope: None,
             operations,
-            head: self.token_embedding.plan_head()?,
+            head: head::plan(self.head.as_ref(), &self.token_embedding)?,
         })
     }
 }

@@ -26,6 +26,7 @@ pub mod presets;
 mod architecture;
 mod config;
 mod error;
+mod head;
 mod model;
 
 pub use architecture::Architecture;

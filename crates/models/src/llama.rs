@@ -13,10 +13,12 @@ use burn::prelude::*;
 use llm_core::decode::Register::{Branch, Stream};
 use llm_core::decode::{Operation, Plan, Weights};
 use llm_core::layers::{
-    Attention, AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig,
-    RmsNorm, RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding,
-    TokenEmbeddingConfig, small_std,
+    Attention, AttentionConfig, Initializer, LayerError, Pass, Projection, RmsNorm, RmsNormConfig,
+    Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig,
+    small_std,
 };
+
+use crate::head;
 
 /// Sizes of a [`Llama`].
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,8 @@ pub struct LlamaConfig {
     pub dropout: f64,
     /// Whether the projections of attention have biases.
     pub attention_bias: bool,
+    /// Whether the projections of the feed-forward block have biases.
+    pub mlp_bias: bool,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
     /// Stretching of the rotary positions.
@@ -134,6 +138,7 @@ impl LlamaConfig {
             d_head: d_model / n_heads,
             dropout: 0.0,
             attention_bias: false,
+            mlp_bias: false,
             rope_theta: 10_000.0,
             rope_scaling: None,
             tie_embeddings: false,
@@ -166,12 +171,13 @@ impl LlamaConfig {
         }
     }
 
-    fn rope(&self) -> RopeConfig {
+    /// Settings of the rotary positions.
+    pub(crate) fn rope(&self) -> RopeConfig {
         RopeConfig {
             d_head: self.d_head,
             theta: self.rope_theta,
             max_seq_len: self.max_seq_len,
-            scaling: self.rope_scaling,
+            scaling: self.rope_scaling.clone(),
         }
     }
 
@@ -194,6 +200,7 @@ impl LlamaConfig {
             feed_forward: SwiGluConfig {
                 d_model,
                 d_ff,
+                bias: self.mlp_bias,
                 std: small_std(self.d_model),
                 out_std,
             },
@@ -221,12 +228,6 @@ impl LlamaConfig {
             ..
         } = *self;
         let init = &mut Initializer::new(seed);
-        let head = ProjectionConfig {
-            d_in: d_model,
-            d_out: vocab_size,
-            bias: false,
-            std: small_std(self.d_model),
-        };
         Llama {
             token_embedding: TokenEmbeddingConfig {
                 vocab_size,
@@ -238,7 +239,7 @@ impl LlamaConfig {
                 .map(|_| self.block().init(init, device))
                 .collect(),
             final_norm: self.block().norm.init(init, device),
-            head: (!self.tie_embeddings).then(|| head.init(init, device)),
+            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
             rope: self.rope().init(),
         }
     }
@@ -261,10 +262,7 @@ impl Llama {
 
     /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        match &self.head {
-            Some(head) => head.forward(hidden),
-            None => self.token_embedding.logits(hidden),
-        }
+        head::logits(self.head.as_ref(), &self.token_embedding, hidden)
     }
 
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
@@ -276,10 +274,7 @@ impl Llama {
             position_embedding: None,
             rope: Some(self.rope.clone()),
             operations,
-            head: match &self.head {
-                Some(head) => head.plan()?,
-                None => self.token_embedding.plan_head()?,
-            },
+            head: head::plan(self.head.as_ref(), &self.token_embedding)?,
         })
     }
 }

@@ -15,11 +15,11 @@ use burn::prelude::*;
 use llm_core::decode::Register::Stream;
 use llm_core::decode::{Plan, Weights};
 use llm_core::layers::{
-    AttentionConfig, Initializer, LayerError, Pass, Projection, ProjectionConfig, RmsNorm,
-    RmsNormConfig, Rope, RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding,
-    TokenEmbeddingConfig, small_std,
+    AttentionConfig, Initializer, LayerError, Pass, Projection, RmsNorm, RmsNormConfig, Rope,
+    RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
 
+use crate::head;
 use crate::llama::{Block, BlockConfig};
 
 /// Sizes of a [`Mistral`].
@@ -88,12 +88,13 @@ impl MistralConfig {
         }
     }
 
-    fn rope(&self) -> RopeConfig {
+    /// Settings of the rotary positions.
+    pub(crate) fn rope(&self) -> RopeConfig {
         RopeConfig {
             d_head: self.d_head,
             theta: self.rope_theta,
             max_seq_len: self.max_seq_len,
-            scaling: self.rope_scaling,
+            scaling: self.rope_scaling.clone(),
         }
     }
 
@@ -116,6 +117,7 @@ impl MistralConfig {
             feed_forward: SwiGluConfig {
                 d_model,
                 d_ff,
+                bias: false,
                 std: small_std(self.d_model),
                 out_std,
             },
@@ -143,12 +145,6 @@ impl MistralConfig {
             ..
         } = *self;
         let init = &mut Initializer::new(seed);
-        let head = ProjectionConfig {
-            d_in: d_model,
-            d_out: vocab_size,
-            bias: false,
-            std: small_std(self.d_model),
-        };
         Mistral {
             token_embedding: TokenEmbeddingConfig {
                 vocab_size,
@@ -160,7 +156,7 @@ impl MistralConfig {
                 .map(|_| self.block().init(init, device))
                 .collect(),
             final_norm: self.block().norm.init(init, device),
-            head: (!self.tie_embeddings).then(|| head.init(init, device)),
+            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
             rope: self.rope().init(),
         }
     }
@@ -183,10 +179,7 @@ impl Mistral {
 
     /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        match &self.head {
-            Some(head) => head.forward(hidden),
-            None => self.token_embedding.logits(hidden),
-        }
+        head::logits(self.head.as_ref(), &self.token_embedding, hidden)
     }
 
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
@@ -198,10 +191,7 @@ impl Mistral {
             position_embedding: None,
             rope: Some(self.rope.clone()),
             operations,
-            head: match &self.head {
-                Some(head) => head.plan()?,
-                None => self.token_embedding.plan_head()?,
-            },
+            head: head::plan(self.head.as_ref(), &self.token_embedding)?,
         })
     }
 }

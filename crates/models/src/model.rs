@@ -76,6 +76,21 @@ impl LanguageModel {
         }
     }
 
+    /// Scores of every token at every position of a text, `[tokens, vocab_size]` row-major.
+    ///
+    /// # Panics
+    /// When a token is not below the vocabulary's size.
+    pub fn scores(&self, tokens: &[u32]) -> Vec<f32> {
+        let (seq, vocab_size) = (tokens.len(), self.architecture.vocab_size());
+        assert!(tokens.iter().all(|id| (*id as usize) < vocab_size));
+        let ids: Vec<i32> = tokens.iter().map(|id| *id as i32).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, seq]), &self.device());
+        let hidden = self.hidden(ids, &mut Pass::new(seq));
+        let logits = self.logits(hidden.reshape([seq, self.architecture.d_model()]));
+        let data = logits.into_data().convert::<f32>();
+        data.try_to_vec().expect("converted to f32")
+    }
+
     /// [`hidden`](Self::hidden) and [`logits`](Self::logits) as data; `None` where weights are not f32 on the CPU.
     pub fn plan(&self) -> Option<Plan> {
         match &self.stack {

@@ -134,6 +134,7 @@ fn gpt(n_layers: usize, n_heads: usize, d_model: usize, max_seq_len: usize) -> G
         n_layers,
         n_heads,
         dropout: 0.0,
+        tie_embeddings: true,
         norm_eps: 1e-5,
     }
 }
@@ -148,6 +149,7 @@ fn gpt2(n_layers: usize, n_heads: usize, d_model: usize, max_seq_len: usize) -> 
         n_heads,
         dropout: 0.0,
         bias: true,
+        tie_embeddings: true,
         norm_eps: 1e-5,
     }
 }

@@ -150,7 +150,7 @@ impl<'a> Checkpoints<'a> {
 
     fn write_model(&self, model: &LanguageModel, folder: &Path) -> Result<(), TrainError> {
         (self.extras.0)(folder).map_err(failed(folder))?;
-        Ok(save(model, self.special, folder)?)
+        Ok(save(model, &self.special, folder)?)
     }
 }
 
@@ -202,17 +202,31 @@ fn steps(folder: &Path) -> Vec<(u64, PathBuf)> {
     steps
 }
 
-/// Fills a temporary folder beside `target`, syncs it and puts it in the place of `target`.
-fn write_folder(
+/// Fills a temporary folder beside `target`, syncs it and puts it in the place of `target`, which keeps what it was until then.
+///
+/// # Errors
+/// Those of `fill`, and the file or folder that can't be written.
+pub fn write_folder<E: From<TrainError>>(
     target: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), TrainError>,
-) -> Result<(), TrainError> {
-    let parent = target.parent().expect("a folder inside the run");
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let parent = match target.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
     let partial = tempfile::Builder::new()
         .prefix(PARTIAL)
         .tempdir_in(parent)
         .map_err(failed(target))?;
     fill(partial.path())?;
+    Ok(put_in_place(partial, target, parent)?)
+}
+
+fn put_in_place(
+    partial: tempfile::TempDir,
+    target: &Path,
+    parent: &Path,
+) -> Result<(), TrainError> {
     let sync = |path: &Path| {
         File::open(path)
             .and_then(|file| file.sync_all())

@@ -44,7 +44,7 @@ mod schedule;
 mod steps;
 mod trainer;
 
-pub use checkpoint::{WriteExtras, has_checkpoint};
+pub use checkpoint::{WriteExtras, has_checkpoint, write_folder};
 pub use compare::{Comparison, KlDivergence, compare};
 pub use config::{
     Moments, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig,

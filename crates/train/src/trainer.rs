@@ -139,7 +139,7 @@ pub fn train<'a>(
     let _lock = lock(run.folder)?;
     let special = SpecialIds {
         bos: run.special.bos,
-        eos: run.special.eos,
+        eos: run.special.eos.into_iter().collect(),
     };
     let checkpoints = Checkpoints::open(run.folder, special, run.write_extras)?;
     let (model, states, progress) = match start {

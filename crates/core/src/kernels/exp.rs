@@ -24,7 +24,9 @@ pub(super) fn exp(x: f32) -> f32 {
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_6e-1;
     p = p * r + 5e-1;
-    let power = f32::from_bits((((n + ROUND).to_bits() as i32 + 127) << 23) as u32);
+    // The bits of a NaN may be all but the sign.
+    let biased = (n + ROUND).to_bits().wrapping_add(127);
+    let power = f32::from_bits(biased << 23);
     let y = (p * r * r + r + 1.0) * power;
     if x < -87.3 { 0.0 } else { y }
 }
@@ -70,6 +72,8 @@ mod tests {
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp(-1e30), 0.0);
         assert!(exp(f32::INFINITY).is_finite() && exp(1e30) > 1e38);
-        assert!(exp(f32::NAN).is_nan());
+        for bits in [f32::NAN.to_bits(), 0x7fff_ffff, u32::MAX] {
+            assert!(exp(f32::from_bits(bits)).is_nan());
+        }
     }
 }

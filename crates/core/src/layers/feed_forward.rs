@@ -104,6 +104,8 @@ pub struct SwiGluConfig {
     pub d_model: usize,
     /// Width between the projections.
     pub d_ff: usize,
+    /// Whether the projections have biases.
+    pub bias: bool,
     /// Standard deviation of the initial `gate` and `up` weights.
     pub std: f64,
     /// Standard deviation of the initial `down` weights.
@@ -135,13 +137,14 @@ impl SwiGluConfig {
         let Self {
             d_model,
             d_ff,
+            bias,
             std,
             out_std,
         } = *self;
         let inward = ProjectionConfig {
             d_in: d_model,
             d_out: d_ff,
-            bias: false,
+            bias,
             std,
         };
         SwiGlu {
@@ -150,7 +153,7 @@ impl SwiGluConfig {
             down: ProjectionConfig {
                 d_in: d_ff,
                 d_out: d_model,
-                bias: false,
+                bias,
                 std: out_std,
             }
             .init(init, device),
@@ -191,6 +194,7 @@ mod tests {
         let gated = SwiGluConfig {
             d_model: 8,
             d_ff: 16,
+            bias: true,
             std: 0.3,
             out_std: 0.3,
         }
@@ -221,6 +225,7 @@ mod tests {
         let config = SwiGluConfig {
             d_model: 8,
             d_ff: 0,
+            bias: false,
             std: 1.0,
             out_std: 1.0,
         };

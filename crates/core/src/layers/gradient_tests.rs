@@ -122,6 +122,7 @@ fn feed_forward_blocks_agree() {
         });
     }
     let gated = SwiGluConfig {
+        bias: true,
         d_model: 4,
         d_ff: 6,
         std: 1.0,

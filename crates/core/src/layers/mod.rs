@@ -13,6 +13,7 @@ mod pass;
 mod positions;
 mod projection;
 mod rope;
+mod rope_scaling;
 
 pub use crate::kernels::ActivationKind;
 pub use attention::{Attention, AttentionConfig};
@@ -25,7 +26,8 @@ pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use pass::Pass;
 pub use positions::{LearnedPositions, LearnedPositionsConfig, Positions, SinusoidalPositions};
 pub use projection::{Projection, ProjectionConfig};
-pub use rope::{Rope, RopeConfig, RopeScaling};
+pub use rope::{Rope, RopeConfig};
+pub use rope_scaling::RopeScaling;
 
 /// Sizes that do not make a layer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -1,52 +1,192 @@
-//! Model folders in Hugging Face's form: `config.json`, `generation_config.json`, `model.safetensors` or its shards.
+//! Models in files: folders of Hugging Face, with weights as safetensors or as PyTorch saves them, those that OpenAI released,
+//! GGUF files, and those of llama2.c.
 //!
-//! Tokenizer files and the model card belong in the same folder; they are text, and written by whoever knows text.
+//! Each format is a `Source` of named tensors and a description of sizes; `reader` fills a model from any of them, and
+//! `outputs` turns a model's parameters into tensors for any writer. Weights are mapped and read one tensor at a time.
 
-mod config_json;
-mod files;
-mod names;
-mod numbers;
-mod weights;
+mod encoding;
+mod export;
+pub mod gguf;
+mod hugging_face;
+mod layout;
+mod llama2c;
+mod openai;
+mod outputs;
+mod pytorch;
+mod reader;
+mod settle;
+mod source;
+mod weight_files;
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
+use memmap2::Mmap;
 
-use self::files::Files;
+use self::gguf::{GgufFile, Metadata};
+use self::hugging_face::{CONFIG, GENERATION, SAFETENSORS, SafetensorsFiles};
+use self::layout::Layout;
+use self::llama2c::Llama2cFile;
+use self::openai::Release;
+use self::pytorch::{PYTORCH, PytorchFiles};
+use self::weight_files::WeightFiles;
 use crate::{Architecture, LanguageModel, ModelError};
 
-/// Name of the file with the sizes.
-const CONFIG: &str = "config.json";
-/// Name of the file with the weights.
-const WEIGHTS: &str = "model.safetensors";
-/// Name of the file with the ids that begin and end a text.
-const GENERATION: &str = "generation_config.json";
+pub use encoding::Encoding;
+pub use export::{Export, Exported, Format, export};
 
 /// Ids of the tokens with a meaning of their own, as model files carry them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpecialIds {
     /// Begins a text.
     pub bos: Option<u32>,
-    /// Ends a text.
-    pub eos: Option<u32>,
+    /// Each ends a text; the first one is the tokenizer's.
+    pub eos: Vec<u32>,
 }
 
-/// Loads the model of a folder onto `device`, as f32.
+/// A model's files, opened: sizes are read, weights are not yet.
+pub struct Checkpoint {
+    path: PathBuf,
+    kind: Kind,
+    architecture: Architecture,
+}
+
+enum Kind {
+    Safetensors(SafetensorsFiles),
+    Pytorch(PytorchFiles),
+    OpenAi(Box<Release>),
+    Gguf(Box<GgufFile>),
+    Llama2c(Box<Llama2cFile>),
+}
+
+impl Checkpoint {
+    /// Opens a model folder, a GGUF file or a llama2.c file.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it: missing, damaged, of a family or with a setting that is not built in.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let (kind, architecture) = if path.is_dir() {
+            open_folder(path)?
+        } else {
+            open_file(path)?
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            kind,
+            architecture,
+        })
+    }
+
+    /// The sizes.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Keys and values of a GGUF file; `None` for other formats.
+    pub fn gguf_metadata(&self) -> Option<&Metadata> {
+        match &self.kind {
+            Kind::Gguf(file) => Some(&file.metadata),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a file of llama2.c, whose tokenizer is another file.
+    pub fn is_llama2c(&self) -> bool {
+        matches!(self.kind, Kind::Llama2c(_))
+    }
+
+    /// Ids of the tokens that end a text, as a folder's `generation_config.json` lists them; empty where nothing does.
+    ///
+    /// # Errors
+    /// Names the file that can't be read or is not JSON.
+    pub fn end_ids(&self) -> Result<Vec<u32>, ModelError> {
+        let path = self.path.join(GENERATION);
+        match self.kind {
+            Kind::Safetensors(_) | Kind::Pytorch(_) if path.is_file() => {
+                hugging_face::read_end_ids(&path)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Loads the model onto `device`, as f32.
+    ///
+    /// # Errors
+    /// Names the file or tensor: damaged, missing, of another shape or too many.
+    pub fn load(&self, device: &Device) -> Result<LanguageModel, ModelError> {
+        let model = self.architecture.init(0, device);
+        match &self.kind {
+            Kind::Safetensors(files) => reader::read(&files.tensors()?, Layout::HuggingFace, model),
+            Kind::Pytorch(files) => reader::read(files, Layout::HuggingFace, model),
+            Kind::OpenAi(release) => reader::read(release.tensors()?, Layout::HuggingFace, model),
+            Kind::Gguf(file) => reader::read(file.as_ref(), Layout::Gguf, model),
+            Kind::Llama2c(file) => reader::read(file.as_ref(), Layout::Gguf, model),
+        }
+    }
+}
+
+fn open_folder(folder: &Path) -> Result<(Kind, Architecture), ModelError> {
+    let config = folder.join(CONFIG);
+    let not_a_model = |missing| ModelError::NotAModel {
+        folder: folder.to_owned(),
+        missing,
+    };
+    if !config.is_file() {
+        let release = Release::find(folder)?.ok_or_else(|| not_a_model(CONFIG))?;
+        let architecture = release.architecture().clone();
+        return Ok((Kind::OpenAi(Box::new(release)), architecture));
+    }
+    let kind = if let Some(files) = WeightFiles::find(folder, &SAFETENSORS)? {
+        Kind::Safetensors(SafetensorsFiles::open(files)?)
+    } else {
+        let [first, second] = PYTORCH;
+        let files = match WeightFiles::find(folder, &first)? {
+            None => WeightFiles::find(folder, &second)?,
+            found => found,
+        };
+        let files = files.ok_or_else(|| not_a_model(SAFETENSORS.single))?;
+        Kind::Pytorch(PytorchFiles::open(files)?)
+    };
+    let architecture = read_config(&config)?;
+    let architecture = match &kind {
+        Kind::Safetensors(files) => settle::settle(architecture, &files.tensors()?)?,
+        Kind::Pytorch(files) => settle::settle(architecture, files)?,
+        Kind::OpenAi(_) | Kind::Gguf(_) | Kind::Llama2c(_) => architecture,
+    };
+    Ok((kind, architecture))
+}
+
+fn open_file(path: &Path) -> Result<(Kind, Architecture), ModelError> {
+    let unknown = |what| ModelError::UnknownFormat {
+        path: path.to_owned(),
+        what,
+    };
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    match extension {
+        Some("gguf") => {
+            let file = GgufFile::open(path)?;
+            let architecture = file.architecture.clone();
+            Ok((Kind::Gguf(Box::new(file)), architecture))
+        }
+        Some("bin") => {
+            let file = Llama2cFile::open(path)?;
+            let architecture = file.architecture.clone();
+            Ok((Kind::Llama2c(Box::new(file)), architecture))
+        }
+        Some("safetensors" | "pth" | "pt") => Err(unknown(
+            "weights without the config.json beside them: name the folder",
+        )),
+        _ => Err(unknown("a file of no known kind")),
+    }
+}
+
+/// Loads the model of a folder or file onto `device`, as f32.
 ///
 /// # Errors
-/// Names the file and what is wrong with it: missing, damaged, of a family or with a setting that is not built in, a tensor missing, of
-/// another shape or too many.
-pub fn load(folder: &Path, device: &Device) -> Result<LanguageModel, ModelError> {
-    let config = folder.join(CONFIG);
-    if !config.is_file() {
-        return Err(ModelError::NotAModel {
-            folder: folder.to_owned(),
-            missing: CONFIG,
-        });
-    }
-    let files = Files::open(folder)?;
-    let architecture = read_config(&config)?;
-    weights::read(&files.tensors()?, architecture.init(0, device))
+/// As [`Checkpoint::open`] and [`Checkpoint::load`].
+pub fn load(path: &Path, device: &Device) -> Result<LanguageModel, ModelError> {
+    Checkpoint::open(path)?.load(device)
 }
 
 /// The sizes that a `config.json` describes.
@@ -54,39 +194,71 @@ pub fn load(folder: &Path, device: &Device) -> Result<LanguageModel, ModelError>
 /// # Errors
 /// Names the file and the key that is missing, out of range or not supported.
 pub fn read_config(path: &Path) -> Result<Architecture, ModelError> {
-    config_json::read(path)
+    hugging_face::read_config(path)
 }
 
-/// Writes the model into `folder`, which must exist. Each file is whole or absent.
+/// Writes the model into `folder`, which must exist, as `llm train` does: f32, one weight file. Each file is whole or absent.
 ///
 /// # Errors
 /// Names the file that can't be written.
-pub fn save(model: &LanguageModel, special: SpecialIds, folder: &Path) -> Result<(), ModelError> {
-    weights::write(model, &folder.join(WEIGHTS))?;
-    let json = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
-    write_whole(
-        &folder.join(GENERATION),
-        &json(&config_json::generation(special)),
-    )?;
-    // Last: a folder without it is no model.
-    write_whole(
-        &folder.join(CONFIG),
-        &json(&config_json::value(model.architecture(), special)),
-    )
+pub fn save(model: &LanguageModel, special: &SpecialIds, folder: &Path) -> Result<(), ModelError> {
+    hugging_face::save(model, special, Encoding::F32, u64::MAX, folder)
 }
 
 /// Writes to a temporary name beside `path`, syncs and renames.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempfile_in(folder)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error).map(drop)
+    written_by(path, |partial| {
+        std::fs::write(partial, bytes).map_err(|source| ModelError::Write {
+            path: path.to_owned(),
+            source,
+        })
+    })
+}
+
+/// Lets `write` fill a file of a temporary name beside `path`, syncs it and renames it.
+fn written_by(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    let failed = |source| ModelError::Write {
+        path: path.to_owned(),
+        source,
     };
-    write().map_err(|source| ModelError::Write {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
+    // Temporary files are private; a model is as public as the person's other files.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let partial = builder
+        .tempfile_in(folder)
+        .map_err(failed)?
+        .into_temp_path();
+    let permissions = std::fs::metadata(&partial).map_err(failed)?.permissions();
+    write(&partial)?;
+    let finish = || {
+        // A writer may have put a file of its own in the place of the empty one.
+        std::fs::set_permissions(&partial, permissions)?;
+        File::open(&partial)?.sync_all()
+    };
+    finish().map_err(failed)?;
+    partial.persist(path).map_err(|error| failed(error.error))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "mapping is unsafe because another process could cut the file short while it is read"
+)]
+fn mapped(path: &Path) -> Result<Mmap, ModelError> {
+    let map = || {
+        let file = File::open(path)?;
+        // SAFETY: the mapping is read while a model is loaded, and dropped then; model files are written whole and renamed.
+        unsafe { memmap2::MmapOptions::new().populate().map(&file) }
+    };
+    map().map_err(|source| ModelError::Read {
         path: path.to_owned(),
         source,
     })

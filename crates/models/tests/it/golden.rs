@@ -1,4 +1,4 @@
-//! Tiny models that transformers wrote, and what it computed with them (`xtask/golden`).
+//! Tiny models that transformers wrote, or TensorFlow and numpy as OpenAI did, and what transformers computed with them (`xtask/golden`).
 
 use std::path::{Path, PathBuf};
 
@@ -47,13 +47,27 @@ pub(crate) fn logits(model: &LanguageModel, rows: &[Vec<u32>]) -> Vec<Vec<f32>> 
         .collect()
 }
 
-const TINY: [&str; 5] = ["openai-gpt", "gpt2", "llama", "llama-untied", "mistral"];
+/// Models with what transformers computes with them: those that it wrote, those that OpenAI's formats hold, and those trained here.
+fn folders() -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for (kind, least) in [("tiny", 30), ("openai", 2), ("trained", 4)] {
+        let entries = std::fs::read_dir(golden(kind)).expect("golden folders");
+        let mut of_kind: Vec<PathBuf> = entries
+            .map(|entry| entry.expect("a folder").path())
+            .filter(|path| path.is_dir())
+            .collect();
+        assert!(of_kind.len() >= least, "{kind}");
+        of_kind.sort();
+        all.extend(of_kind);
+    }
+    all
+}
 
 #[test]
 fn logits_and_loss_are_those_of_transformers() {
-    for name in TINY {
-        let folder = golden("tiny").join(name);
-        let model = checkpoint::load(&folder, &Device::flex()).expect(name);
+    for folder in folders() {
+        let name = folder.display().to_string();
+        let model = checkpoint::load(&folder, &Device::flex()).expect(&name);
         let expected = json(&folder.join("expected.json"));
         let rows: Vec<Vec<u32>> = expected["ids"]
             .as_array()
@@ -77,6 +91,9 @@ fn logits_and_loss_are_those_of_transformers() {
             }
         }
         assert!(worst < 1e-4, "{name}: logits are {worst} off");
+        let Some(theirs) = expected["loss"].as_f64() else {
+            continue;
+        };
         let vocab = model.architecture().vocab_size();
         let mut losses = Vec::new();
         for (row, logits) in rows.iter().zip(&ours) {
@@ -86,20 +103,43 @@ fn logits_and_loss_are_those_of_transformers() {
             }
         }
         let loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        assert!(
-            (loss - expected["loss"].as_f64().expect("a number")).abs() < 1e-4,
-            "{name}: loss {loss}"
-        );
+        assert!((loss - theirs).abs() < 1e-4, "{name}: loss {loss}");
+    }
+}
+
+#[test]
+fn files_of_the_gguf_package_give_the_scores_of_transformers() {
+    let entries = std::fs::read_dir(golden("gguf")).expect("golden folders");
+    let folders: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a folder").path())
+        .collect();
+    assert!(folders.len() >= 5);
+    for folder in folders {
+        let name = folder.display().to_string();
+        let file = folder.join("model.gguf");
+        let model = checkpoint::load(&file, &Device::flex()).expect(&name);
+        let expected = json(&folder.join("expected.json"));
+        let ours = model.scores(&ids(&expected["ids"][0]));
+        let positions = expected["logits"][0].as_array().expect("positions");
+        let theirs = positions.iter().flat_map(|p| p.as_array().expect("logits"));
+        let mut compared = 0;
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            let distance = (f64::from(*ours) - theirs.as_f64().expect("a number")).abs();
+            assert!(distance < 1e-4, "{name}: {distance}");
+            compared += 1;
+        }
+        assert_eq!(compared, ours.len(), "{name}");
     }
 }
 
 #[test]
 fn greedy_continuations_are_those_of_transformers() {
-    for name in TINY {
-        let folder = golden("tiny").join(name);
-        let model = checkpoint::load(&folder, &Device::flex()).expect(name);
+    for folder in folders() {
+        let name = folder.display().to_string();
+        let model = checkpoint::load(&folder, &Device::flex()).expect(&name);
         let expected = &json(&folder.join("expected.json"))["greedy"];
         let new = ids(&expected["new"]);
+        assert_eq!(new.len(), 64);
         let config = GenerateConfig {
             strategy: Strategy::Greedy,
             max_new_tokens: new.len(),
@@ -115,7 +155,7 @@ fn greedy_continuations_are_those_of_transformers() {
                 caching,
                 &mut |_| Decision::Continue,
             );
-            assert_eq!(ours.expect(name)[0].tokens, new, "{name}, {caching:?}");
+            assert_eq!(ours.expect(&name)[0].tokens, new, "{name}, {caching:?}");
         }
     }
 }
@@ -172,8 +212,9 @@ fn presets_have_the_published_counts() {
 
 #[test]
 fn a_model_ignores_the_future() {
-    for name in TINY {
-        let model = checkpoint::load(&golden("tiny").join(name), &Device::flex()).expect(name);
+    for folder in folders() {
+        let name = folder.display().to_string();
+        let model = checkpoint::load(&folder, &Device::flex()).expect(&name);
         let vocab = model.architecture().vocab_size();
         let row: Vec<u32> = (0..17).map(|i| (i * 7) % 61).collect();
         let mut other = row.clone();

@@ -4,4 +4,5 @@ mod data;
 mod golden;
 #[cfg(feature = "wgpu")]
 mod gpu;
+mod save_pretrained;
 mod stories;

@@ -50,6 +50,42 @@ fn greedy_generation_gives_the_published_tokens() {
 }
 
 #[test]
+fn the_file_of_llama2c_holds_the_same_model() {
+    let Some((oracle, model)) = oracle() else {
+        return;
+    };
+    let path = crate::data::path("models/stories260K/stories260K.bin").expect("found before");
+    let same = checkpoint::load(&path, &Device::flex()).expect("the file loads");
+    let row = ids(&oracle);
+    assert_eq!(
+        logits(&same, std::slice::from_ref(&row)),
+        logits(&model, &[row]),
+        "the same numbers in another order"
+    );
+
+    let bytes = std::fs::read(&path).expect("read");
+    let folder = tempfile::tempdir().expect("a folder");
+    let damaged = folder.path().join("model.bin");
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&damaged, bytes).expect("written");
+        let error = checkpoint::load(&damaged, &Device::flex()).map(drop);
+        error.expect_err("refused").to_string()
+    };
+    assert!(refused(&bytes[..bytes.len() - 4]).contains("but the sizes at its beginning make"));
+    let longer = [&bytes[..], &[0; 4]].concat();
+    assert!(refused(&longer).contains("but the sizes at its beginning make"));
+    assert!(refused(&bytes[..20]).contains("less than 28 bytes"));
+    let with = |at: usize, number: i32| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        refused(&bytes)
+    };
+    assert!(with(0, -64).contains("number 0 is -64"));
+    assert!(with(4, i32::MAX).contains("sizes"));
+    assert!(with(12, 0).contains("n_heads is 0"));
+}
+
+#[test]
 fn logits_are_the_published_ones() {
     let Some((oracle, model)) = oracle() else {
         return;
