@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
-use crate::commands::{compare, data, eval, generate, models, tokenizer, train};
+use crate::commands::{
+    chat, compare, convert, data, eval, generate, models, selftest, tokenizer, train,
+};
 use crate::failure;
 
 /// Make a language model of your own, from raw text to generation.
@@ -30,11 +32,17 @@ pub(crate) enum Command {
     Train(train::Args),
     /// Continue prompts with a trained model
     Generate(generate::Args),
+    /// Talk with a trained model
+    Chat(chat::Args),
     /// Measure a model
     #[command(subcommand)]
     Eval(eval::Command),
     /// Compare the predictions of two models for the same text
     Compare(compare::Args),
+    /// Write a model in another format or precision, and read it back
+    Convert(convert::Args),
+    /// Check that a model computes the same in every way it can
+    Selftest(selftest::Args),
     /// Make and use tokenizers
     #[command(subcommand)]
     Tokenizer(tokenizer::Command),

@@ -6,14 +6,17 @@ mod commands;
 mod config;
 mod continuation;
 mod failure;
+mod gguf_tokenizer;
+mod hub;
 mod input;
 mod interrupt;
-mod model_folder;
+mod named_model;
 mod names;
 mod output;
 mod printer;
 mod progress;
 mod run_folder;
+mod sampling;
 mod stop_matcher;
 mod training;
 

@@ -105,6 +105,43 @@ impl Write for OutputFile {
     }
 }
 
+/// Checks that the file `path` may be written, before the work that fills it.
+///
+/// # Errors
+/// Those of [`OutputFile::create`].
+pub(crate) fn check_file(path: &Path, overwrite: Overwrite) -> anyhow::Result<()> {
+    OutputFile::create(path, overwrite).map(drop)
+}
+
+/// Lets `write` make a file called like `path` in a temporary folder beside it, and moves it to `path` when that went well.
+///
+/// For writers that choose by the name, or read back what they wrote.
+///
+/// # Errors
+/// Those of `write`, and those of [`OutputFile::create`].
+pub(crate) fn write_aside<T>(
+    path: &Path,
+    overwrite: Overwrite,
+    write: impl FnOnce(&Path) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let name = path.display();
+    let checked = OutputFile::create(path, overwrite)?;
+    if matches!(checked.sink, Sink::Direct(_)) {
+        bail!("{name}: is a device or a pipe, expected the name of a file to write");
+    }
+    let file = path
+        .file_name()
+        .with_context(|| format!("{name}: expected the name of a file to write"))?;
+    let aside = tempfile::Builder::new()
+        .prefix(".llm-")
+        .tempdir_in(folder_of(&checked.path))
+        .with_context(|| format!("{name}: cannot write"))?;
+    let partial = aside.path().join(file);
+    let written = write(&partial)?;
+    fs::rename(&partial, &checked.path).with_context(|| format!("{name}: cannot write"))?;
+    Ok(written)
+}
+
 /// Checks that files may be put into the folder `path`: it is missing and can be made, or is empty, or may be written over.
 ///
 /// # Errors

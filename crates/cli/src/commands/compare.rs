@@ -9,16 +9,16 @@ use serde::Serialize;
 
 use crate::args::DeviceArgs;
 use crate::failure::usage;
-use crate::model_folder::ModelFolder;
+use crate::named_model::NamedModel;
 use crate::printer::Printer;
 
 /// Arguments of `llm compare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Model or run folder whose predictions are taken as the truth
+    /// Model or run folder, .gguf or .bin file, whose predictions are taken as the truth
     #[arg(value_name = "A")]
     reference: PathBuf,
-    /// Model or run folder that is compared with it
+    /// Model that is compared with it
     #[arg(value_name = "B")]
     other: PathBuf,
     /// Text to predict: .txt and .jsonl files, packed with gzip or not, and folders of them
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         return Err(usage("--window 0: must be at least 1"));
     }
     let device = args.device.open()?;
-    let [a, b] = [&args.reference, &args.other].map(|path| ModelFolder::load(path, &device));
+    let [a, b] = [&args.reference, &args.other].map(|path| NamedModel::load(path, &device));
     let (a, b) = (a?, b?);
     let context = [&a, &b].map(|folder| folder.model.architecture().max_seq_len());
     let context = context[0].min(context[1]);

@@ -1,15 +1,19 @@
 //! `llm eval`: measure a model.
 
+use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use llm_data::TokenShard;
 use llm_tokenizer::{Tokenizer, TokenizerError};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde::Serialize;
 
 use crate::args::DeviceArgs;
-use crate::failure::usage;
-use crate::model_folder::ModelFolder;
+use crate::failure::{as_usage, usage};
+use crate::named_model::NamedModel;
+use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
 
 /// The measurements.
@@ -17,13 +21,39 @@ use crate::printer::Printer;
 pub(crate) enum Command {
     /// How well a model predicts a text
     Perplexity(Perplexity),
+    /// The scores of every token at every position of a text, for other programs to compare with
+    Logits(Logits),
+}
+
+/// Arguments of `llm eval logits`.
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("input").required(true).args(["text", "tokens"])))]
+pub(crate) struct Logits {
+    /// Model or run folder, .gguf file, or .bin file of llama2.c
+    #[arg(long, value_name = "MODEL")]
+    model: PathBuf,
+    /// Text to score
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    text: Option<String>,
+    /// Token ids to score, with commas between them
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    tokens: Vec<u32>,
+    /// File to write: safetensors with the rows `tokens` and, a row of scores for each, `logits`
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Write over --output
+    #[arg(long)]
+    force: bool,
+    /// Where to compute
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// Arguments of `llm eval perplexity`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Perplexity {
-    /// Model folder, or a run folder, whose final model is taken
-    #[arg(long, value_name = "DIR")]
+    /// Model or run folder, .gguf file, or .bin file of llama2.c
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Text to predict: .txt and .jsonl files, packed with gzip or not, and folders of them
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
@@ -71,8 +101,54 @@ struct Protocol {
 /// # Errors
 /// The model or the text can't be read, or the window does not fit.
 pub(crate) fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
-    let Command::Perplexity(args) = command;
-    perplexity(args, printer)
+    match command {
+        Command::Perplexity(args) => perplexity(args, printer),
+        Command::Logits(args) => logits(args, printer),
+    }
+}
+
+fn logits(args: &Logits, printer: Printer) -> anyhow::Result<()> {
+    let mut file = OutputFile::create(&args.output, Overwrite::from_force(args.force))?;
+    let device = args.device.open()?;
+    let named = NamedModel::load(&args.model, &device)?;
+    let tokens = match &args.text {
+        Some(text) => named.tokenizer.encode(text).map_err(as_usage)?,
+        None => args.tokens.clone(),
+    };
+    let architecture = named.model.architecture();
+    let (context, vocab_size) = (architecture.max_seq_len(), architecture.vocab_size());
+    if let Some(id) = tokens.iter().find(|id| **id as usize >= vocab_size) {
+        return Err(usage(format_args!(
+            "--tokens {id}: the model has {vocab_size} tokens"
+        )));
+    }
+    let n = tokens.len();
+    if n == 0 || n > context {
+        return Err(usage(format_args!(
+            "{n} tokens: give from 1 to {context}, the context of the model"
+        )));
+    }
+    let scores = named.model.scores(&tokens);
+    let bytes_of_tokens: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
+    let bytes_of_scores: Vec<u8> = scores
+        .iter()
+        .flat_map(|score| score.to_le_bytes())
+        .collect();
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes);
+    let tensors = [
+        ("tokens", view(Dtype::U32, &[n], &bytes_of_tokens)?),
+        (
+            "logits",
+            view(Dtype::F32, &[n, vocab_size], &bytes_of_scores)?,
+        ),
+    ];
+    file.write_all(&safetensors::serialize(tensors, None)?)?;
+    file.finish()?;
+    printer.line(format_args!(
+        "{}  scores of {vocab_size} tokens at {n} positions",
+        args.output.display()
+    ))?;
+    Ok(())
 }
 
 fn perplexity(args: &Perplexity, printer: Printer) -> anyhow::Result<()> {
@@ -80,7 +156,7 @@ fn perplexity(args: &Perplexity, printer: Printer) -> anyhow::Result<()> {
         return Err(usage("--window 0: must be at least 1"));
     }
     let device = args.device.open()?;
-    let folder = ModelFolder::load(&args.model, &device)?;
+    let folder = NamedModel::load(&args.model, &device)?;
     let context = folder.model.architecture().max_seq_len();
     let window = args.window.unwrap_or(context);
     if window > context {

@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use clap::{ArgGroup, ValueEnum};
-use llm_models::generate::{
-    Decision, Finish, GenerateConfig, Generated, Generator, Method, Special, Step,
-};
+use clap::ArgGroup;
+use llm_models::generate::{Decision, Finish, GenerateConfig, Generated, Generator, Method, Step};
 use llm_tokenizer::Tokenizer;
 use serde::Serialize;
 
 use crate::args::DeviceArgs;
-use crate::config::Layers;
 use crate::continuation::Continuation;
 use crate::failure::{as_usage, usage};
-use crate::model_folder::ModelFolder;
+use crate::named_model::NamedModel;
 use crate::printer::Printer;
+use crate::sampling::SamplingArgs;
 use crate::{input, interrupt};
 
 /// Most sequences of one call; all of them are in memory.
@@ -25,8 +23,8 @@ const MOST_SEQUENCES: usize = 1 << 16;
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("input").required(true).args(["prompt", "prompts_file"])))]
 pub(crate) struct Args {
-    /// Model folder, or a run folder, whose final model is taken
-    #[arg(long, value_name = "DIR")]
+    /// Model or run folder, .gguf file, or .bin file of llama2.c
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Text to continue; an empty one is the beginning of a text
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -34,48 +32,12 @@ pub(crate) struct Args {
     /// File with one prompt on each line; `-` is stdin
     #[arg(long, value_name = "FILE")]
     prompts_file: Option<PathBuf>,
-    /// Rule that picks the next token [default: sample]
-    #[arg(long, value_enum)]
-    strategy: Option<Strategy>,
-    /// Divide the logits by this, above 0 [default: 1]
-    #[arg(long, value_name = "T")]
-    temperature: Option<f32>,
-    /// Keep so many tokens [default: 50 with top-k, else off]
-    #[arg(long, value_name = "K")]
-    top_k: Option<u64>,
-    /// Keep the smallest set of tokens that reaches this probability [default: 0.9 with top-p, else off]
-    #[arg(long, value_name = "P")]
-    top_p: Option<f32>,
-    /// Keep tokens above this share of the largest probability [default: 0.05 with min-p, else off]
-    #[arg(long, value_name = "P")]
-    min_p: Option<f32>,
-    /// Make tokens seen before less likely, above 1, or more likely, below 1 [default: 1]
-    #[arg(long, value_name = "R")]
-    repetition_penalty: Option<f32>,
-    /// Let no sequence of N tokens appear twice; 0 is off [default: 0]
-    #[arg(long, value_name = "N")]
-    no_repeat_ngram: Option<u64>,
-    /// Forbid the end of the text before N new tokens [default: 0]
-    #[arg(long, value_name = "N")]
-    min_new_tokens: Option<u64>,
-    /// Most new tokens of a sequence [default: 200]
-    #[arg(long, value_name = "N")]
-    max_new_tokens: Option<u64>,
+    /// How the next token is picked, and when a text ends
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// Sequences for each prompt [default: 1]
     #[arg(long, value_name = "N")]
     num_return_sequences: Option<u64>,
-    /// Seed of the draws [default: 42]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// End a sequence before this text; may be repeated
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    stop: Vec<String>,
-    /// End a sequence after this token id; may be repeated
-    #[arg(long, value_name = "ID")]
-    stop_token: Vec<u32>,
-    /// What happens at the end of the context [default: slide]
-    #[arg(long, value_enum)]
-    context_overflow: Option<ContextOverflow>,
     /// Compute every step from scratch, for cross-checks
     #[arg(long)]
     no_cache: bool,
@@ -88,41 +50,9 @@ pub(crate) struct Args {
     /// Print one JSON object for each sequence
     #[arg(long)]
     json: bool,
-    /// Configuration file, of which the table "generate" is used
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Set one key of the configuration, such as generate.top_k=20; an empty value is the default. May be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
     /// Where to compute
     #[command(flatten)]
     device: DeviceArgs,
-}
-
-/// The rules, spelt as in configuration files.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Strategy {
-    /// The most probable token
-    Greedy,
-    /// A draw, after every filter that is set
-    Sample,
-    /// A draw from the --top-k most probable tokens
-    TopK,
-    /// A draw from the smallest set that reaches --top-p
-    TopP,
-    /// A draw from the tokens above --min-p times the largest probability
-    MinP,
-}
-
-/// The ways out of a full context, spelt as in configuration files.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ContextOverflow {
-    /// Forget the older half
-    Slide,
-    /// End the sequence
-    Stop,
-    /// Fail
-    Error,
 }
 
 /// A line of `--json`.
@@ -147,14 +77,22 @@ struct Prompt {
 /// # Errors
 /// A fault in the settings, the prompts or the model; a signal.
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
-    let config = args.resolve()?;
+    let mut config = args.resolve()?;
     let device = args.device.open()?;
     let prompts = args.prompts()?;
-    let ModelFolder { model, tokenizer } = ModelFolder::load(&args.model, &device)?;
+    let named = NamedModel::load(&args.model, &device)?;
+    let special = named.special();
+    let NamedModel {
+        model,
+        tokenizer,
+        end_ids,
+        ..
+    } = named;
+    config.stop_tokens.extend(end_ids);
     let draft = args
         .draft_model
         .as_deref()
-        .map(|path| ModelFolder::load(path, &device));
+        .map(|path| NamedModel::load(path, &device));
     let draft = draft.transpose()?.map(|folder| folder.model);
     let ids = prompts
         .iter()
@@ -206,11 +144,6 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             Decision::Continue
         }
     };
-    let special = Special {
-        bos: tokenizer.bos(),
-        eos: tokenizer.eos(),
-        n_tokens: Some(tokenizer.vocab_size()),
-    };
     let generated = generator.generate(&ids, &config, &special, &mut on_step);
     if let Some(error) = failure {
         return Err(error);
@@ -260,61 +193,12 @@ fn line<'a>(generated: &'a Generated, prompt_tokens: &'a [u32], text: &'a str) -
 
 impl Args {
     fn resolve(&self) -> anyhow::Result<GenerateConfig> {
-        let layers = match &self.config {
-            Some(path) => Layers::new().file(path)?,
-            None => Layers::new(),
-        };
-        let some = |list: bool| list.then_some(());
-        let config = layers
-            .set(&self.set)?
-            .flag("--strategy", "generate.strategy", self.strategy.map(name))
-            .flag("--temperature", "generate.temperature", self.temperature)
-            .flag("--top-k", "generate.top_k", self.top_k)
-            .flag("--top-p", "generate.top_p", self.top_p)
-            .flag("--min-p", "generate.min_p", self.min_p)
-            .flag(
-                "--repetition-penalty",
-                "generate.repetition_penalty",
-                self.repetition_penalty,
-            )
-            .flag(
-                "--no-repeat-ngram",
-                "generate.no_repeat_ngram",
-                self.no_repeat_ngram,
-            )
-            .flag(
-                "--min-new-tokens",
-                "generate.min_new_tokens",
-                self.min_new_tokens,
-            )
-            .flag(
-                "--max-new-tokens",
-                "generate.max_new_tokens",
-                self.max_new_tokens,
-            )
-            .flag(
-                "--num-return-sequences",
-                "generate.num_return_sequences",
-                self.num_return_sequences,
-            )
-            .flag("--seed", "generate.seed", self.seed)
-            .flag(
-                "--context-overflow",
-                "generate.context_overflow",
-                self.context_overflow.map(name),
-            )
-            .flag(
-                "--stop",
-                "generate.stop",
-                some(!self.stop.is_empty()).map(|()| self.stop.clone()),
-            )
-            .flag(
-                "--stop-token",
-                "generate.stop_tokens",
-                some(!self.stop_token.is_empty()).map(|()| self.stop_token.clone()),
-            )
-            .resolve()?;
-        Ok(config.generate)
+        let layers = self.sampling.layers()?.flag(
+            "--num-return-sequences",
+            "generate.num_return_sequences",
+            self.num_return_sequences,
+        );
+        Ok(layers.resolve()?.generate)
     }
 
     fn prompts(&self) -> anyhow::Result<Vec<Prompt>> {
@@ -359,39 +243,5 @@ impl Args {
         } else {
             ids
         }
-    }
-}
-
-/// The name of a clap value, which is the one in configuration files.
-fn name(value: impl ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_on_the_command_line_is_one_of_the_library() {
-        let known = |key: &str, value: String| {
-            Layers::new()
-                .flag("--flag", key, Some(value))
-                .resolve()
-                .is_ok()
-        };
-        assert!(
-            Strategy::value_variants()
-                .iter()
-                .all(|v| known("generate.strategy", name(*v)))
-        );
-        assert!(
-            ContextOverflow::value_variants()
-                .iter()
-                .all(|v| known("generate.context_overflow", name(*v)))
-        );
-        assert!(!known("generate.strategy", "beam".into()));
     }
 }

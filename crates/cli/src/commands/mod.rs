@@ -1,10 +1,13 @@
 //! One module for each command: its arguments, and what it does.
 
+pub(crate) mod chat;
 pub(crate) mod compare;
+pub(crate) mod convert;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod models;
+pub(crate) mod selftest;
 pub(crate) mod tokenizer;
 pub(crate) mod train;
 
@@ -19,6 +22,9 @@ pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::run(&args, printer),
         Command::Generate(args) => generate::run(&args, printer),
+        Command::Chat(args) => chat::run(&args, printer),
+        Command::Convert(args) => convert::run(&args, printer),
+        Command::Selftest(args) => selftest::run(&args, printer),
         Command::Eval(command) => eval::run(&command, printer),
         Command::Compare(args) => compare::run(&args, printer),
         Command::Tokenizer(command) => tokenizer::run(&command, printer),

@@ -9,6 +9,7 @@ use llm_tokenizer::{Tokenizer, TokenizerConfig, TokenizerError, TokenizerKind};
 use serde::Serialize;
 
 use crate::failure::{as_usage, usage};
+use crate::named_model;
 use crate::output::{self, Overwrite};
 use crate::printer::Printer;
 use crate::{input, interrupt};
@@ -56,7 +57,7 @@ pub(crate) enum Kind {
 /// Arguments of `llm tokenizer encode`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Encode {
-    /// Tokenizer: a tokenizer.json, or a folder with one
+    /// Tokenizer: a tokenizer.json or a folder with one, a .gguf file, or a tokenizer.bin of llama2.c
     #[arg(long, value_name = "PATH")]
     tokenizer: PathBuf,
     /// Text to encode; without --text and --file it is read from stdin, to the last byte
@@ -73,7 +74,7 @@ pub(crate) struct Encode {
 /// Arguments of `llm tokenizer decode`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Decode {
-    /// Tokenizer: a tokenizer.json, or a folder with one
+    /// Tokenizer: a tokenizer.json or a folder with one, a .gguf file, or a tokenizer.bin of llama2.c
     #[arg(long, value_name = "PATH")]
     tokenizer: PathBuf,
     /// Token ids; without any they are read from stdin
@@ -160,7 +161,7 @@ fn encode(args: &Encode, printer: Printer) -> anyhow::Result<()> {
         tokens: Vec<String>,
     }
 
-    let tokenizer = Tokenizer::load(&args.tokenizer)?;
+    let tokenizer = named_model::load_tokenizer(&args.tokenizer)?;
     let (name, text) = match (&args.text, &args.file) {
         (Some(text), _) => ("--text".to_owned(), text.clone()),
         (None, Some(path)) => (path.display().to_string(), input::read_text(path)?),
@@ -187,7 +188,7 @@ fn encode(args: &Encode, printer: Printer) -> anyhow::Result<()> {
 }
 
 fn decode(args: &Decode, printer: Printer) -> anyhow::Result<()> {
-    let tokenizer = Tokenizer::load(&args.tokenizer)?;
+    let tokenizer = named_model::load_tokenizer(&args.tokenizer)?;
     let given = !args.ids.is_empty();
     let ids = if given {
         args.ids.clone()

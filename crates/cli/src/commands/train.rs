@@ -12,7 +12,7 @@ use llm_train::{Run, Settings, Start, TrainError, has_checkpoint};
 use crate::args::DeviceArgs;
 use crate::config::{Config, DEFAULT_TOML, Layers};
 use crate::failure::{Interrupted, usage};
-use crate::model_folder::ModelFolder;
+use crate::named_model::NamedModel;
 use crate::output::Overwrite;
 use crate::printer::Printer;
 use crate::training::{Narrator, Summary, disk, model_card, resume};
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Go on with the run in this folder, from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "init_from", "output_dir", "force"])]
     pub(crate) resume: Option<PathBuf>,
-    /// Start from the weights, sizes and tokenizer of this model folder
+    /// Start from the weights, sizes and tokenizer of this model: a folder, .gguf file, or .bin file of llama2.c
     #[arg(long, value_name = "MODEL")]
     pub(crate) init_from: Option<PathBuf>,
     /// Set one key of the configuration, such as train.batch_size=8; an empty value is the default. May be repeated
@@ -99,7 +99,9 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let (prepared, model) = match &args.init_from {
         Some(path) => {
             refuse_sizes(args)?;
-            let ModelFolder { model, tokenizer } = ModelFolder::load(path, &device)?;
+            let NamedModel {
+                model, tokenizer, ..
+            } = NamedModel::load(path, &device)?;
             printer.note(format_args!(
                 "weights, sizes and tokenizer are those of {}",
                 path.display()
@@ -188,7 +190,7 @@ fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
         (true, _) => Start::Resume(device),
         // Stopped before its first checkpoint: the beginning is the place to go on from.
         (false, Some(model)) => Start::Fresh(Box::new(
-            ModelFolder::load(&model, &device.autodiff())?.model,
+            NamedModel::load(&model, &device.autodiff())?.model,
         )),
         (false, None) => {
             let architecture =
@@ -210,10 +212,9 @@ fn start(
     printer: Printer,
 ) -> anyhow::Result<()> {
     let narrator = Narrator::new(printer, folder, config, prepared)?;
-    narrator.introduce(
-        folder,
-        &Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?,
-    );
+    let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+    narrator.introduce(folder, &architecture);
+    let context = architecture.max_seq_len();
     let special = prepared_special(prepared);
     let sample_prompt = prepared.tokenizer.encode(&config.train.sample_prompt)?;
     let sample_prompt = if sample_prompt.is_empty() && special.bos.is_none() {
@@ -225,7 +226,7 @@ fn start(
     let write_extras = |folder: &Path| {
         prepared
             .tokenizer
-            .save(folder)
+            .save_beside_model(folder, context)
             .map_err(std::io::Error::other)?;
         fs::write(
             folder.join("README.md"),

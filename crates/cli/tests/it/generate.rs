@@ -105,7 +105,7 @@ fn guessed_tokens_change_nothing() {
         "3",
         "--json",
         "--max-new-tokens",
-        "60",
+        "100",
     ];
     for strategy in ["greedy", "sample"] {
         generate.extend(["--strategy", strategy]);
@@ -316,7 +316,7 @@ fn perplexity_follows_from_the_loss_and_the_bytes() {
     assert!((number(&report["perplexity"]) - loss.exp()).abs() < 1e-9);
     let bits = loss * number(&protocol["tokens"]) / 2f64.ln() / number(&protocol["bytes"]);
     assert!((number(&report["bits_per_byte"]) - bits).abs() < 1e-9);
-    assert_eq!(protocol["window"], json("24"));
+    assert_eq!(protocol["window"], json("80"));
     let scored = protocol["tokens"].as_u64().unwrap();
     let left_out = protocol["tokens_left_out"].as_u64().unwrap();
     // The first token has nothing before it to be predicted from.
@@ -349,9 +349,9 @@ fn perplexity_follows_from_the_loss_and_the_bytes() {
         &[],
     );
     place.refused(
-        &[&eval[..], &["--window", "25"]].concat(),
+        &[&eval[..], &["--window", "81"]].concat(),
         2,
-        &["--window", "24"],
+        &["--window", "80"],
     );
     place.refused(&[&eval[..], &["--window", "0"]].concat(), 2, &["--window"]);
 }

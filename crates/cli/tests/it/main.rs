@@ -1,13 +1,17 @@
 //! Runs the program in temporary folders.
 
+mod chat;
 mod compare;
 mod config;
+mod convert;
 mod crash;
 mod data;
 mod generate;
+mod loading;
 mod models;
 mod resume;
 mod runs;
+mod selftest;
 mod tokenizer;
 mod train;
 mod train_input;

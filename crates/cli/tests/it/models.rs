@@ -22,7 +22,7 @@ fn a_model_that_is_not_there_is_named() {
     std::fs::create_dir(place.path().join("empty")).unwrap();
     for (model, part) in [
         ("none", "does not exist"),
-        ("file", "is a file"),
+        ("file", "a file of no known kind"),
         ("empty", "empty"),
     ] {
         place.refused(

@@ -1,5 +1,8 @@
 //! `llm tokenizer train`, `encode` and `decode`.
 
+use std::fs;
+use std::path::Path;
+
 use crate::{Place, json};
 
 const TEXT: &str = "the cat sat on the mat.\nthe dog sat on the log.\nthe café is open.\n";
@@ -301,4 +304,30 @@ fn bad_input_is_refused_with_its_name() {
     place.refused(&decode(&["-1"]), 2, &["-1"]);
     place.refused_with(&decode(&[]), "1 x", 1, &["stdin", "\"x\""]);
     place.refused_with(&decode(&[]), "999999", 1, &["999999"]);
+}
+
+#[test]
+fn texts_are_cut_as_transformers_cuts_them() {
+    // Folders of models trained here, and the ids that transformers reads with them (`xtask/golden/trained_here.py`).
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/golden/trained");
+    let place = Place::new();
+    for family in ["gpt", "gpt2", "llama", "mistral"] {
+        let folder = golden.join(family);
+        let expected = json(&fs::read_to_string(folder.join("expected.json")).unwrap());
+        let (folder, text) = (folder.to_str().unwrap(), expected["text"].as_str().unwrap());
+        let encode = [
+            "tokenizer",
+            "encode",
+            "--tokenizer",
+            folder,
+            "--text",
+            text,
+            "--json",
+        ];
+        assert_eq!(
+            json(&place.ok(&encode))["ids"],
+            expected["ids"][0],
+            "{family}"
+        );
+    }
 }
