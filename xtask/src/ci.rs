@@ -122,7 +122,7 @@ impl Stage {
             Stage::Clippy => "no compiler or clippy warning in any target",
             Stage::Tidy => "module docs, crate directions, links, file sizes",
             Stage::Docs => "documentation builds without a warning",
-            Stage::Backends => "the GPU backends and the reference backend type-check",
+            Stage::Backends => "the GPU backends, the reference backend and downloads type-check",
             Stage::Readme => "the commands of README.md run, its figures are the measured ones",
             Stage::Gpu => "GPU tests, on a graphics card or a software Vulkan driver",
             Stage::Cpus => "kernels on processors with AVX2 and without, by emulation",
@@ -145,7 +145,9 @@ impl Stage {
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
             Stage::Backends => {
-                check(&mut workspace.cargo("check -p llm-cli --features wgpu,ndarray --locked"))?;
+                check(
+                    &mut workspace.cargo("check -p llm-cli --features wgpu,ndarray,hub --locked"),
+                )?;
                 // The build scripts of the CUDA crates look for a toolkit unless they build documentation.
                 check(
                     workspace

@@ -9,14 +9,30 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 16] = [
     "layers.py",
     "tiny_models.py",
+    "tiny_old_folders.py",
+    "openai_checkpoints.py",
+    "save_pretrained.py",
     "rope.py",
     "parameter_counts.py",
     "sampling.py",
     "optimizers.py",
     "schedules.py",
+    "chat_templates.py",
+    "encodings.py",
+    "gguf_vocabularies.py",
+    "trained_here.py",
+    "openai_gpt_tokenizer.py",
+    "gguf_files.py",
+];
+
+/// The live checks, each with its options beside `--llm`: models that the program writes in the programs of others, and theirs in ours.
+const CHECKS: [(&str, &[&str]); 3] = [
+    ("check_interop.py", &["--trainer"]),
+    ("check_llama_cpp.py", &[]),
+    ("check_config_keys.py", &[]),
 ];
 
 /// Arguments of `cargo xtask golden`.
@@ -25,9 +41,12 @@ pub(crate) struct Args {
     /// A Python that has the packages of xtask/golden/requirements.txt [default: make one below the target folder].
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Make no file, but let transformers and llama.cpp load, continue and train what `llm` writes, and `llm` what they write.
+    #[arg(long)]
+    check: bool,
 }
 
-/// Runs every script, then prints what changed.
+/// Runs every script, then prints what changed; or the live checks.
 ///
 /// # Errors
 /// Names the command that failed.
@@ -36,13 +55,24 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         Some(python) => located(python)?,
         None => make_environment(workspace)?,
     };
-    for script in SCRIPTS {
-        check(
-            workspace
-                .command(&python)
-                .env("PYTHONDONTWRITEBYTECODE", "1")
-                .arg(format!("xtask/golden/{script}")),
-        )?;
+    let script = |name: &str| {
+        let mut command = workspace.command(&python);
+        command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .arg(format!("xtask/golden/{name}"));
+        command
+    };
+    if args.check {
+        check(&mut workspace.cargo("build --release --locked"))?;
+        let program = workspace.target.join("release/llm");
+        for (name, options) in CHECKS {
+            let mut command = script(&format!("live/{name}"));
+            check(command.arg("--llm").arg(&program).args(options))?;
+        }
+        return Ok(());
+    }
+    for name in SCRIPTS {
+        check(&mut script(name))?;
     }
     let changed = output(workspace.command("git").args([
         "diff",
