@@ -56,11 +56,11 @@ fn write_large(place: &Place, dtype: Dtype) {
 }
 
 /// Most anonymous memory in bytes that the program had while it computed the scores of three tokens.
-fn peak(place: &Place) -> usize {
+fn peak(place: &Place, model: &str) -> usize {
     let mut child = Command::new(assert_cmd::cargo::cargo_bin!("llm"))
         .current_dir(place.path())
         .args([
-            "eval", "logits", "--model", "m", "--tokens", "1,2,3", "--output", "o", "--force",
+            "eval", "logits", "--model", model, "--tokens", "1,2,3", "--output", "o", "--force",
         ])
         .args(["--threads", "2"])
         .stdout(Stdio::null())
@@ -82,17 +82,23 @@ fn peak(place: &Place) -> usize {
 #[cfg(target_os = "linux")]
 fn loading_takes_the_model_and_one_tensor() {
     let (place, _) = place();
-    let before = peak(&place);
+    let before = peak(&place, "m");
     let values: usize = tensors()
         .iter()
         .map(|(_, shape)| shape.iter().product::<usize>())
         .sum();
     let (model, largest) = (4 * values, 4 * VOCAB * WIDTH);
+    let check = |what: &str, model_path: &str| {
+        let most = peak(&place, model_path) - before;
+        assert!(most > model / 2, "{what}: {most} bytes seen of {model}");
+        let bound = model + model / 10 + largest;
+        assert!(most < bound, "{what}: {most} bytes, bound {bound}");
+    };
     for dtype in [Dtype::F32, Dtype::F16] {
         write_large(&place, dtype);
-        let most = peak(&place) - before;
-        assert!(most > model / 2, "{dtype:?}: {most} bytes seen of {model}");
-        let bound = model + model / 10 + largest;
-        assert!(most < bound, "{dtype:?}: {most} bytes, bound {bound}");
+        check(&format!("{dtype:?}"), "m");
     }
+    let gguf = ["convert", "m", "m.gguf", "--to", "gguf", "--dtype", "q8_0"];
+    place.ok(&gguf);
+    check("GGUF", "m.gguf");
 }

@@ -14,6 +14,30 @@ use crate::Architecture;
 /// The version of transformers whose keys these are.
 const TRANSFORMERS: &str = "5.23.0";
 
+/// The keys that LLaMA and Mistral share.
+macro_rules! rotary {
+    ($c:expr, $class:literal, $kind:literal) => {
+        json!({
+            "architectures": [$class],
+            "model_type": $kind,
+            "max_position_embeddings": $c.max_seq_len,
+            "hidden_size": $c.d_model,
+            "intermediate_size": $c.d_ff,
+            "num_hidden_layers": $c.n_layers,
+            "num_attention_heads": $c.n_heads,
+            "num_key_value_heads": $c.n_kv_heads,
+            "head_dim": $c.d_head,
+            "hidden_act": "silu",
+            "rms_norm_eps": $c.norm_eps,
+            "attention_dropout": $c.dropout,
+            "rope_theta": $c.rope_theta,
+            "rope_scaling": rope::json(&$c.rope()),
+            "rope_parameters": rope::parameters_json(&$c.rope()),
+            "use_cache": true,
+        })
+    };
+}
+
 /// The whole of `config.json` for weights in this encoding.
 pub(super) fn config(
     architecture: &Architecture,
@@ -55,46 +79,18 @@ pub(super) fn config(
             "use_cache": true,
             "llm": { "bias": c.bias },
         }),
-        Architecture::Llama(c) => json!({
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
-            "max_position_embeddings": c.max_seq_len,
-            "hidden_size": c.d_model,
-            "intermediate_size": c.d_ff,
-            "num_hidden_layers": c.n_layers,
-            "num_attention_heads": c.n_heads,
-            "num_key_value_heads": c.n_kv_heads,
-            "head_dim": c.d_head,
-            "hidden_act": "silu",
-            "rms_norm_eps": c.norm_eps,
-            "attention_bias": c.attention_bias,
-            "attention_dropout": c.dropout,
-            "mlp_bias": c.mlp_bias,
-            "pretraining_tp": 1,
-            "rope_theta": c.rope_theta,
-            "rope_scaling": rope::json(&c.rope()),
-            "rope_parameters": rope::parameters_json(&c.rope()),
-            "use_cache": true,
-        }),
-        Architecture::Mistral(c) => json!({
-            "architectures": ["MistralForCausalLM"],
-            "model_type": "mistral",
-            "max_position_embeddings": c.max_seq_len,
-            "hidden_size": c.d_model,
-            "intermediate_size": c.d_ff,
-            "num_hidden_layers": c.n_layers,
-            "num_attention_heads": c.n_heads,
-            "num_key_value_heads": c.n_kv_heads,
-            "head_dim": c.d_head,
-            "hidden_act": "silu",
-            "rms_norm_eps": c.norm_eps,
-            "sliding_window": c.window,
-            "attention_dropout": c.dropout,
-            "rope_theta": c.rope_theta,
-            "rope_scaling": rope::json(&c.rope()),
-            "rope_parameters": rope::parameters_json(&c.rope()),
-            "use_cache": true,
-        }),
+        Architecture::Llama(c) => {
+            let mut json = rotary!(c, "LlamaForCausalLM", "llama");
+            json["attention_bias"] = c.attention_bias.into();
+            json["mlp_bias"] = c.mlp_bias.into();
+            json["pretraining_tp"] = 1.into();
+            json
+        }
+        Architecture::Mistral(c) => {
+            let mut json = rotary!(c, "MistralForCausalLM", "mistral");
+            json["sliding_window"] = c.window.into();
+            json
+        }
     };
     if matches!(architecture, Architecture::Gpt(_) | Architecture::Gpt2(_)) {
         // Of heads that classify, which language models do not have; transformers writes them all the same.
