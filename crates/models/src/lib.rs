@@ -28,6 +28,7 @@ mod config;
 mod error;
 mod head;
 mod model;
+mod resolve;
 
 pub use architecture::Architecture;
 pub use config::{Family, ModelConfig};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use llm_core::device::DeviceChoice;
-use llm_models::checkpoint::{Encoding, Export, Format, export};
+use llm_models::checkpoint::{Encoding, Export, Exported, Format, export};
 use llm_models::generate::{Decision, GenerateConfig, Method, Strategy, generate};
 use llm_models::{Family, LanguageModel};
 use llm_tokenizer::{Tokenizer, TokenizerError};
@@ -284,15 +284,7 @@ fn folder(named: &NamedModel) -> anyhow::Result<Outcome> {
     let exported = export(&named.model, &Export { format, encoding }, folder.path())?;
     named.save_tokenizer(folder.path())?;
     let back = Tokenizer::load(folder.path())?;
-    if let Some(text) = differs(&named.tokenizer, &back)? {
-        return Ok(Outcome::Failed(format!(
-            "the tokenizer cuts {text:?} differently"
-        )));
-    }
-    Ok(Outcome::Ok(format!(
-        "the same weights; scores differ by {:e}",
-        exported.largest_difference
-    )))
+    came_back(named, &back, &exported)
 }
 
 fn gguf(named: &NamedModel) -> anyhow::Result<Outcome> {
@@ -310,15 +302,18 @@ fn gguf(named: &NamedModel) -> anyhow::Result<Outcome> {
     let encoding = Encoding::F32;
     let exported = export(&named.model, &Export { format, encoding }, &path)?;
     let back = NamedModel::tokenizer(&path)?;
-    if let Some(text) = differs(&named.tokenizer, &back)? {
-        return Ok(Outcome::Failed(format!(
-            "the tokenizer cuts {text:?} differently"
-        )));
-    }
-    Ok(Outcome::Ok(format!(
-        "the same weights; scores differ by {:e}",
-        exported.largest_difference
-    )))
+    came_back(named, &back, &exported)
+}
+
+/// What to say of a model whose weights came back, and of the tokenizer beside it.
+fn came_back(named: &NamedModel, back: &Tokenizer, exported: &Exported) -> anyhow::Result<Outcome> {
+    Ok(match differs(&named.tokenizer, back)? {
+        Some(text) => Outcome::Failed(format!("the tokenizer cuts {text:?} differently")),
+        None => Outcome::Ok(format!(
+            "the same weights; scores differ by {:e}",
+            exported.largest_difference
+        )),
+    })
 }
 
 /// The first text that `back` cuts in another way.

@@ -96,11 +96,15 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let device = args.device.open()?.autodiff();
     let overwrite = Overwrite::from_force(args.force);
     run_folder::check(args.output_dir.as_deref(), overwrite)?;
-    let (prepared, model) = match &args.init_from {
+    let (prepared, model, init_from) = match &args.init_from {
         Some(path) => {
             refuse_sizes(args)?;
+            // Where it was found: a name of the hub is no path to come back to.
             let NamedModel {
-                model, tokenizer, ..
+                model,
+                tokenizer,
+                path: found,
+                ..
             } = NamedModel::load(path, &device)?;
             printer.note(format_args!(
                 "weights, sizes and tokenizer are those of {}",
@@ -108,12 +112,13 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
             ));
             config.tokenizer = TokenizerConfig {
                 kind: TokenizerKind::File,
-                path: Some(path.clone()),
+                path: Some(found.clone()),
                 ..Default::default()
             };
             (
                 llm_data::prepare_with(&config.data, &tokenizer, &cache_folder::find()?)?,
                 model,
+                Some(found),
             )
         }
         None => {
@@ -125,7 +130,7 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
             let architecture =
                 Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
             let model = architecture.init(config.train.seed, &device);
-            (prepared, model)
+            (prepared, model, None)
         }
     };
     config.model = model.architecture().into();
@@ -143,7 +148,7 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
     )?;
     let name = run_folder::name(args.config.as_deref());
     let folder = run_folder::create(args.output_dir.as_deref(), &name, overwrite)?;
-    resume::remember(&folder, &config, &prepared, args.init_from.as_deref())?;
+    resume::remember(&folder, &config, &prepared, init_from.as_deref())?;
     start(
         &config,
         &prepared,

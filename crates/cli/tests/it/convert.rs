@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::generate::place;
+use crate::generate::{characters, place};
 use crate::{Place, data_dir, json};
 
 /// The greedy continuation of a model, and the log-probability of each of its tokens.
@@ -269,6 +269,29 @@ fn a_local_folder_goes_before_the_hub() {
     fs::create_dir(place.path().join("owner")).unwrap();
     fs::rename(place.path().join("m"), place.path().join("owner/m")).unwrap();
     place.ok(&hub);
+    // A run remembers the folder that was found, to come back to it.
+    let text: String = characters().into_iter().cycle().take(4000).collect();
+    place.write("long.txt", text);
+    let train = [
+        "train",
+        "--init-from",
+        "hf://owner/m",
+        "--data",
+        "long.txt",
+        "--max-steps",
+        "1",
+        "--output-dir",
+        "r",
+        "--quiet",
+    ];
+    place.ok(&train);
+    for file in ["r/config.toml", "r/origin.json"] {
+        let text = place.read(file);
+        assert!(
+            text.contains("/owner/m\"") && !text.contains("hf:"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use memmap2::Mmap;
 
 use super::encoding::Encoding;
 use super::mapped;
-use super::source::{Bytes, Source, Stored};
+use super::source::{Bytes, Source, Stored, names_in};
 use crate::llama::LlamaConfig;
 use crate::{Architecture, ModelError};
 
@@ -225,9 +225,6 @@ impl Source for Llama2cFile {
     }
 
     fn names(&self) -> Vec<(&Path, &str)> {
-        let names = self.tensors.keys();
-        names
-            .map(|name| (self.path.as_path(), name.as_str()))
-            .collect()
+        names_in(&self.path, &self.tensors)
     }
 }

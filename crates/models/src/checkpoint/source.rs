@@ -1,6 +1,7 @@
 //! Tensors of a checkpoint, whatever its format: what they are called, how they are stored, and their bytes when asked for.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::encoding::Encoding;
@@ -16,6 +17,15 @@ pub(super) trait Source {
 
     /// Every tensor with its file.
     fn names(&self) -> Vec<(&Path, &str)>;
+}
+
+/// The names of tensors that are all in one file.
+pub(super) fn names_in<'a, T>(
+    path: &'a Path,
+    tensors: &'a BTreeMap<String, T>,
+) -> Vec<(&'a Path, &'a str)> {
+    let names = tensors.keys();
+    names.map(|name| (path, name.as_str())).collect()
 }
 
 /// A tensor as a file has it.

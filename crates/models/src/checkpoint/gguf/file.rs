@@ -8,7 +8,7 @@ use memmap2::Mmap;
 
 use super::super::encoding::Encoding;
 use super::super::mapped;
-use super::super::source::{Bytes, Source, Stored};
+use super::super::source::{Bytes, Source, Stored, names_in};
 use super::cursor::{Cursor, Fault};
 use super::metadata::Metadata;
 use super::{ALIGNMENT, MAGIC, config};
@@ -79,10 +79,7 @@ impl Source for GgufFile {
     }
 
     fn names(&self) -> Vec<(&Path, &str)> {
-        let names = self.tensors.keys();
-        names
-            .map(|name| (self.path.as_path(), name.as_str()))
-            .collect()
+        names_in(&self.path, &self.tensors)
     }
 }
 

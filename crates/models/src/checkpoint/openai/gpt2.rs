@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::super::encoding::Encoding;
 use super::super::hugging_face::read_json;
 use super::super::mapped;
-use super::super::source::{Bytes, Source, Stored};
+use super::super::source::{Bytes, Source, Stored, names_in};
 use super::{bundle, needed, table, without_width};
 use crate::gpt2::Gpt2Config;
 use crate::{Architecture, ModelError};
@@ -182,9 +182,6 @@ impl Source for Gpt2Release {
     }
 
     fn names(&self) -> Vec<(&Path, &str)> {
-        let names = self.tensors.keys();
-        names
-            .map(|name| (self.data.as_path(), name.as_str()))
-            .collect()
+        names_in(&self.data, &self.tensors)
     }
 }
