@@ -7,6 +7,7 @@
 //! recomputation follows Dao et al. 2022, "FlashAttention", algorithm 4.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -16,12 +17,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
-use super::{Kernels, Routed};
+use super::{DropoutMask, Kernels, Routed};
 
 pub(crate) mod flex;
 
 /// What a query sees.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AttentionOptions {
     /// Factor of the scores, usually `1 / √d`.
     pub scale: f64,
@@ -29,25 +30,64 @@ pub struct AttentionOptions {
     pub causal: bool,
     /// How many of the newest visible keys a causal query sees, its own included.
     pub window: Option<usize>,
+    /// For each causal query, `[batch, s]` row-major, the first key that it may see, at most its own; `None` for the first of all.
+    pub first_keys: Option<Arc<[u32]>>,
+    /// Which probabilities are dropped, numbered as `[batch, heads, s, t]`.
+    pub dropout: Option<DropoutMask>,
 }
 
 impl AttentionOptions {
-    /// The keys that query `i` of `s` sees among `t`.
-    fn visible(&self, i: usize, s: usize, t: usize) -> Range<usize> {
+    /// Causal attention without any of the rest.
+    pub fn causal(scale: f64) -> Self {
+        Self {
+            scale,
+            causal: true,
+            window: None,
+            first_keys: None,
+            dropout: None,
+        }
+    }
+
+    /// The keys that query `i` of `s` of a sequence of the batch sees among `t`.
+    fn visible(&self, sequence: usize, i: usize, s: usize, t: usize) -> Range<usize> {
         if !self.causal {
             return 0..t;
         }
         let end = i + t - s + 1;
-        end.saturating_sub(self.window.unwrap_or(end))..end
+        let start = end.saturating_sub(self.window.unwrap_or(end));
+        let first = match &self.first_keys {
+            Some(first_keys) => first_keys[sequence * s + i] as usize,
+            None => 0,
+        };
+        start.max(first)..end
+    }
+
+    /// # Panics
+    /// When the first keys are not those of causal queries, or one lies behind its query.
+    fn check(&self, batch: usize, s: usize, t: usize) {
+        assert!(!self.causal || t >= s, "{s} queries but {t} keys");
+        let Some(first_keys) = &self.first_keys else {
+            return;
+        };
+        assert!(self.causal, "first keys without an order");
+        assert_eq!(first_keys.len(), batch * s, "first keys of {batch} × {s}");
+        let visible = |(at, &first): (usize, &u32)| first as usize <= at % s + t - s;
+        assert!(
+            first_keys.iter().enumerate().all(visible),
+            "a query that sees nothing"
+        );
     }
 }
 
-/// Attention without dropout or padding.
+/// Attention without padding.
 ///
 /// # Shapes
 /// - `q`: `[batch, s, heads, d]`
 /// - `k`, `v`: `[batch, t, kv_heads, d]`, `heads` a multiple of `kv_heads`, `t ≥ s` when causal
 /// - output: `[batch, s, heads, d]`
+///
+/// # Panics
+/// When the shapes and the options do not fit together.
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOptions) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Routed>::attention(
         q.into_dispatch(),
@@ -62,7 +102,7 @@ pub(super) mod composed {
     use burn::backend::{Backend, FloatDType, TensorMetadata, get_device_settings};
     use burn::tensor::{Shape, TensorData};
 
-    use super::AttentionOptions;
+    use super::{AttentionOptions, DropoutMask};
 
     /// `[batch, s, heads, d]` as `[batch, kv_heads, heads / kv_heads, s, d]`.
     fn grouped<B: Backend>(x: FloatTensor<B>, kv_heads: usize) -> FloatTensor<B> {
@@ -84,22 +124,28 @@ pub(super) mod composed {
     fn probabilities<B: Backend>(
         q: FloatTensor<B>,
         k: FloatTensor<B>,
-        options: AttentionOptions,
+        options: &AttentionOptions,
     ) -> FloatTensor<B> {
         let device = q.device();
         let scores = B::float_matmul(q, B::float_transpose(k));
         let scores = B::float_mul_scalar(scores, options.scale.into());
         let shape = scores.shape();
-        let (s, t) = (shape[3], shape[4]);
-        let hidden: Vec<bool> = (0..s)
-            .flat_map(|i| {
-                let visible = options.visible(i, s, t);
+        let (batch, s, t) = (shape[0], shape[3], shape[4]);
+        options.check(batch, s, t);
+        let rows = if options.first_keys.is_some() {
+            batch
+        } else {
+            1
+        };
+        let hidden: Vec<bool> = (0..rows * s)
+            .flat_map(|row| {
+                let visible = options.visible(row / s, row % s, s, t);
                 (0..t).map(move |j| !visible.contains(&j))
             })
             .collect();
         // GPUs have no booleans of their own and take them only as the numbers that they keep them in.
         let bool_dtype = get_device_settings::<B>(&device).bool_dtype;
-        let hidden = TensorData::new(hidden, [1, 1, 1, s, t]).convert_dtype(bool_dtype.into());
+        let hidden = TensorData::new(hidden, [rows, 1, 1, s, t]).convert_dtype(bool_dtype.into());
         let hidden = B::bool_from_data(hidden, &device);
         let scores = B::float_mask_fill(
             scores,
@@ -107,6 +153,19 @@ pub(super) mod composed {
             f32::NEG_INFINITY.into(),
         );
         B::softmax(scores, 4)
+    }
+
+    /// `x [batch, kv_heads, group, s, t]` with its dropped values at 0 and the others made larger.
+    fn dropped<B: Backend>(x: FloatTensor<B>, mask: Option<DropoutMask>) -> FloatTensor<B> {
+        let Some(mask) = mask else {
+            return x;
+        };
+        let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
+        let factors: Vec<f32> = (0..shape.num_elements())
+            .map(|i| mask.factor(i as u64))
+            .collect();
+        let factors = TensorData::new(factors, shape).convert_dtype(dtype);
+        B::float_mul(x, B::float_from_data(factors, &device))
     }
 
     pub(in crate::kernels) fn forward<B: Backend>(
@@ -120,8 +179,9 @@ pub(super) mod composed {
         let p = probabilities::<B>(
             grouped::<B>(q, kv_heads),
             grouped::<B>(k, kv_heads),
-            options,
+            &options,
         );
+        let p = dropped::<B>(p, options.dropout);
         let out = ungrouped::<B>(B::float_matmul(p, grouped::<B>(v, kv_heads)));
         // This backward pass computes the probabilities from the scores and needs no sums.
         (out, B::float_zeros(Shape::new([1]), &device, dtype))
@@ -135,14 +195,16 @@ pub(super) mod composed {
     ) -> [FloatTensor<B>; 3] {
         let kv_heads = k.shape()[2];
         let [q, k, v, out, grad] = [q, k, v, out, grad].map(|x| grouped::<B>(x, kv_heads));
-        let p = probabilities::<B>(q.clone(), k.clone(), options);
+        let p = probabilities::<B>(q.clone(), k.clone(), &options);
         let delta = B::float_sum_dim(B::float_mul(out, grad.clone()), 4);
         let dp = B::float_matmul(grad.clone(), B::float_transpose(v));
+        let dp = dropped::<B>(dp, options.dropout);
         let ds = B::float_mul(p.clone(), B::float_sub(dp, delta));
         let ds = B::float_mul_scalar(ds, options.scale.into());
         let dq = B::float_matmul(ds.clone(), k);
         let group_sum = |x| B::float_sum_dim(x, 2);
         let dk = group_sum(B::float_matmul(B::float_transpose(ds), q));
+        let p = dropped::<B>(p, options.dropout);
         let dv = group_sum(B::float_matmul(B::float_transpose(p), grad));
         [dq, dk, dv].map(ungrouped::<B>)
     }
@@ -192,7 +254,7 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
         OpsKind::Tracked(mut prep) => {
             let ids = [&q, &k, &v].map(|x| prep.checkpoint(x));
             let [q, k, v] = [q, k, v].map(|x| x.into_primitive());
-            let (out, log_sums) = B::attention_forward(q, k, v, options);
+            let (out, log_sums) = B::attention_forward(q, k, v, options.clone());
             prep.finish((ids, out.clone(), log_sums, options), out)
         }
         OpsKind::UnTracked(prep) => {

@@ -1,6 +1,6 @@
 //! Cross-entropy of logits against target ids, without a second buffer of the logits' size.
 //!
-//! Forward overwrites the logits with `softmax - one_hot`, the gradient; backward scales it in place.
+//! Forward overwrites the logits with their gradient, `softmax - one_hot` in the plain case; backward scales it in place.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -11,7 +11,18 @@ use burn::tensor::{Int, Tensor};
 
 use super::{Kernels, Routed};
 
-/// Loss of every row in nats: `-ln softmax(logits)[target]`.
+/// What is added to the plain cross-entropy.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CrossEntropyOptions {
+    /// Share `ε` of the target that is spread over the whole vocabulary, from 0 to below 1: the loss is `1 - ε` times that of the target
+    /// and `ε` times the mean of that of all tokens (Szegedy et al. 2016, section 7).
+    pub label_smoothing: f64,
+    /// Factor `c` of the squared log of the softmax's sum, `c · ln²(Σ exp(logits))`, from 0 on: keeps the logits from drifting away
+    /// (Chowdhery et al. 2022, "PaLM", section 5, with 1e-4).
+    pub z_loss: f64,
+}
+
+/// Loss of every row in nats: `-ln softmax(logits)[target]`, and what the options add.
 ///
 /// # Shapes
 /// - `logits`: `[rows, vocab]`
@@ -20,10 +31,15 @@ use super::{Kernels, Routed};
 ///
 /// # Panics
 /// When a target is not below `vocab`, on Flex.
-pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+pub fn cross_entropy(
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+    options: CrossEntropyOptions,
+) -> Tensor<1> {
     Tensor::from_dispatch(<Dispatch as Routed>::cross_entropy(
         logits.into_dispatch(),
         targets.into_dispatch(),
+        options,
     ))
 }
 
@@ -32,40 +48,60 @@ pub(super) mod composed {
     use burn::backend::{Backend, FloatDType, TensorMetadata};
     use burn::tensor::{IndexingUpdateOp, Shape};
 
+    use super::CrossEntropyOptions;
+
     pub(in crate::kernels) fn forward<B: Backend>(
         logits: FloatTensor<B>,
         targets: IntTensor<B>,
+        options: CrossEntropyOptions,
         want_gradient: bool,
     ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
-        let rows = logits.shape()[0];
+        let CrossEntropyOptions {
+            label_smoothing,
+            z_loss,
+        } = options;
+        let (rows, vocab) = (logits.shape()[0], logits.shape()[1]);
         let targets = B::int_reshape(targets, Shape::new([rows, 1]));
-        let shifted = B::float_sub(logits.clone(), B::float_max_dim(logits, 1));
+        let max = B::float_max_dim(logits.clone(), 1);
+        let shifted = B::float_sub(logits, max.clone());
         let log_sum = B::float_log(B::float_sum_dim(B::float_exp(shifted.clone()), 1));
-        let log_softmax = B::float_sub(shifted, log_sum);
+        let log_softmax = B::float_sub(shifted, log_sum.clone());
         let picked = B::float_gather(1, log_softmax.clone(), targets.clone());
-        let loss = B::float_neg(B::float_reshape(picked, Shape::new([rows])));
+        let mut loss = B::float_mul_scalar(picked, (label_smoothing - 1.0).into());
+        if label_smoothing > 0.0 {
+            let all = B::float_sum_dim(log_softmax.clone(), 1);
+            let share = -label_smoothing / vocab as f64;
+            loss = B::float_add(loss, B::float_mul_scalar(all, share.into()));
+        }
+        let log_z = B::float_add(log_sum, max); // [rows, 1]
+        if z_loss > 0.0 {
+            let square = B::float_mul(log_z.clone(), log_z.clone());
+            loss = B::float_add(loss, B::float_mul_scalar(square, z_loss.into()));
+        }
         let gradient = want_gradient.then(|| {
-            let softmax = B::float_exp(log_softmax);
+            let mut softmax = B::float_exp(log_softmax);
+            if z_loss > 0.0 {
+                let more = B::float_mul_scalar(log_z, (2.0 * z_loss).into());
+                softmax = B::float_mul(softmax, B::float_add_scalar(more, 1.0.into()));
+            }
+            if label_smoothing > 0.0 {
+                let share = label_smoothing / vocab as f64;
+                softmax = B::float_sub_scalar(softmax, share.into());
+            }
             let dtype: FloatDType = softmax.dtype().into();
-            let minus_one = B::float_neg(B::float_ones(
-                Shape::new([rows, 1]),
-                &softmax.device(),
-                dtype,
-            ));
-            B::float_scatter(1, softmax, targets, minus_one, IndexingUpdateOp::Add)
+            let ones = B::float_ones(Shape::new([rows, 1]), &softmax.device(), dtype);
+            let of_target = B::float_mul_scalar(ones, (label_smoothing - 1.0).into());
+            B::float_scatter(1, softmax, targets, of_target, IndexingUpdateOp::Add)
         });
-        (loss, gradient)
+        (B::float_reshape(loss, Shape::new([rows])), gradient)
     }
 
     pub(in crate::kernels) fn backward<B: Backend>(
-        softmax_minus_one_hot: FloatTensor<B>,
+        gradient: FloatTensor<B>,
         grad: FloatTensor<B>,
     ) -> FloatTensor<B> {
         let rows = grad.shape()[0];
-        B::float_mul(
-            softmax_minus_one_hot,
-            B::float_reshape(grad, Shape::new([rows, 1])),
-        )
+        B::float_mul(gradient, B::float_reshape(grad, Shape::new([rows, 1])))
     }
 }
 
@@ -74,13 +110,50 @@ pub(super) mod flex {
     use burn::tensor::Shape;
     use rayon::prelude::*;
 
+    use super::CrossEntropyOptions;
     use crate::kernels::flex::{contiguous, from_vec, ids, rows_and_width, values};
-    use crate::kernels::simd::vectorized;
+    use crate::kernels::simd::{sum, vectorized};
     use crate::kernels::softmax::{log_sum_exp, softmax};
+
+    impl CrossEntropyOptions {
+        /// The logit that the loss takes off: the target's, mixed with the mean where labels are smooth.
+        #[inline(always)]
+        fn expected_logit(self, row: &[f32], target: usize) -> f32 {
+            if self.label_smoothing == 0.0 {
+                return row[target];
+            }
+            let mean = sum(row) / row.len() as f32;
+            row[target] + self.label_smoothing as f32 * (mean - row[target])
+        }
+
+        /// The loss of a row of which this is the [`expected_logit`](Self::expected_logit).
+        #[inline(always)]
+        fn loss(self, expected_logit: f32, max: f32, log_sum: f32) -> f32 {
+            // The maximum is taken off first: the difference of large numbers would lose the digits.
+            let loss = log_sum + (max - expected_logit);
+            if self.z_loss == 0.0 {
+                return loss;
+            }
+            let log_z = log_sum + max;
+            loss + self.z_loss as f32 * log_z * log_z
+        }
+
+        /// Turns the softmax of a row into the gradient by its logits.
+        #[inline(always)]
+        fn gradient(self, softmax: &mut [f32], target: usize, log_z: f32) {
+            if self != Self::default() {
+                let factor = 1.0 + 2.0 * self.z_loss as f32 * log_z;
+                let share = self.label_smoothing as f32 / softmax.len() as f32;
+                softmax.iter_mut().for_each(|p| *p = *p * factor - share);
+            }
+            softmax[target] -= 1.0 - self.label_smoothing as f32;
+        }
+    }
 
     pub(in crate::kernels) fn forward(
         logits: FlexTensor,
         targets: FlexTensor,
+        options: CrossEntropyOptions,
         want_gradient: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
         let (rows, vocab) = rows_and_width(&logits);
@@ -98,7 +171,11 @@ pub(super) mod flex {
                 .zip(&mut loss);
             rows.for_each(|((row, &target), loss)| {
                 let (max, log_sum) = log_sum_exp(row);
-                *loss = log_sum + (max - row[target]);
+                let expected = vectorized(
+                    #[inline(always)]
+                    || options.expected_logit(row, target),
+                );
+                *loss = options.loss(expected, max, log_sum);
             });
             return (from_vec(loss, Shape::new([targets.len()])), None);
         }
@@ -113,24 +190,23 @@ pub(super) mod flex {
             .zip(&targets)
             .zip(&mut loss)
             .for_each(|((row, &target), loss)| {
-                let logit = row[target];
-                let (max, log_sum) = vectorized(
+                vectorized(
                     #[inline(always)]
-                    || softmax(row, 1.0),
+                    || {
+                        let expected = options.expected_logit(row, target);
+                        let (max, log_sum) = softmax(row, 1.0);
+                        *loss = options.loss(expected, max, log_sum);
+                        options.gradient(row, target, log_sum + max);
+                    },
                 );
-                *loss = log_sum + (max - logit);
-                row[target] -= 1.0;
             });
         (from_vec(loss, Shape::new([rows])), Some(logits))
     }
 
-    pub(in crate::kernels) fn backward(
-        softmax_minus_one_hot: FlexTensor,
-        grad: FlexTensor,
-    ) -> FlexTensor {
-        let (_, vocab) = rows_and_width(&softmax_minus_one_hot);
+    pub(in crate::kernels) fn backward(gradient: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        let (_, vocab) = rows_and_width(&gradient);
         let grad = contiguous(grad);
-        let mut gradient = contiguous(softmax_minus_one_hot);
+        let mut gradient = contiguous(gradient);
         let rows = gradient
             .storage_mut::<f32>()
             .par_chunks_exact_mut(vocab)
@@ -158,6 +234,7 @@ impl<B: Kernels> Backward<B, 1> for CrossEntropyBackward {
 pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
     logits: FloatTensor<Autodiff<B, C>>,
     targets: IntTensor<B>,
+    options: CrossEntropyOptions,
 ) -> FloatTensor<Autodiff<B, C>> {
     // The parts leave the buffer with one owner, so that the kernel may write into it.
     let (logits, node) = logits.into_parts();
@@ -167,9 +244,11 @@ pub(super) fn routed<B: Kernels, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(prep) => {
-            let (loss, gradient) = B::cross_entropy_forward(logits, targets, true);
+            let (loss, gradient) = B::cross_entropy_forward(logits, targets, options, true);
             prep.finish(gradient.expect("asked for"), loss)
         }
-        OpsKind::UnTracked(prep) => prep.finish(B::cross_entropy_forward(logits, targets, false).0),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::cross_entropy_forward(logits, targets, options, false).0)
+        }
     }
 }

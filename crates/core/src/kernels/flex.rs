@@ -9,8 +9,8 @@ use burn::tensor::{Bytes, DType, Element, Shape};
 use bytemuck::Pod;
 
 use super::{
-    ActivationKind, AttentionOptions, Kernels, activation, attention, cross_entropy, embedding,
-    layer_norm, linear, rms_norm, rope, swiglu,
+    ActivationKind, AttentionOptions, CrossEntropyOptions, Kernels, activation, attention,
+    cross_entropy, embedding, layer_norm, linear, rms_norm, rope, swiglu,
 };
 
 /// Rows in one unit of parallel work.
@@ -175,19 +175,25 @@ impl Kernels for Flex {
     fn cross_entropy_forward(
         logits: FlexTensor,
         targets: FlexTensor,
+        options: CrossEntropyOptions,
         want_gradient: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
         if !all_f32(&[&logits]) {
-            return cross_entropy::composed::forward::<Self>(logits, targets, want_gradient);
+            return cross_entropy::composed::forward::<Self>(
+                logits,
+                targets,
+                options,
+                want_gradient,
+            );
         }
-        cross_entropy::flex::forward(logits, targets, want_gradient)
+        cross_entropy::flex::forward(logits, targets, options, want_gradient)
     }
 
-    fn cross_entropy_backward(softmax_minus_one_hot: FlexTensor, grad: FlexTensor) -> FlexTensor {
-        if !all_f32(&[&softmax_minus_one_hot, &grad]) {
-            return cross_entropy::composed::backward::<Self>(softmax_minus_one_hot, grad);
+    fn cross_entropy_backward(gradient: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        if !all_f32(&[&gradient, &grad]) {
+            return cross_entropy::composed::backward::<Self>(gradient, grad);
         }
-        cross_entropy::flex::backward(softmax_minus_one_hot, grad)
+        cross_entropy::flex::backward(gradient, grad)
     }
 
     fn attention_forward(

@@ -14,6 +14,7 @@ mod adamw;
 pub(crate) mod attention;
 pub(crate) mod attention_row;
 mod cross_entropy;
+mod dropout_mask;
 mod embedding;
 mod exp;
 pub(crate) mod flex;
@@ -32,7 +33,8 @@ pub(crate) mod swiglu;
 pub use activation::{ActivationKind, activation};
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionOptions, attention};
-pub use cross_entropy::cross_entropy;
+pub use cross_entropy::{CrossEntropyOptions, cross_entropy};
+pub use dropout_mask::DropoutMask;
 pub use embedding::embedding;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
@@ -116,23 +118,24 @@ pub trait Kernels: Backend {
         layer_norm::composed::backward::<Self>(x, gamma, mean, rstd, grad)
     }
 
-    /// Loss of each row in nats, `[rows]`, of `logits [rows, vocab]`, and with `want_gradient` also `softmax - one_hot`.
+    /// Loss of each row in nats, `[rows]`, of `logits [rows, vocab]`, and with `want_gradient` also the gradient by the logits.
     ///
     /// Takes the logits by value: a backend may overwrite them with the gradient.
     fn cross_entropy_forward(
         logits: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        options: CrossEntropyOptions,
         want_gradient: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        cross_entropy::composed::forward::<Self>(logits, targets, want_gradient)
+        cross_entropy::composed::forward::<Self>(logits, targets, options, want_gradient)
     }
 
-    /// `softmax_minus_one_hot * grad[:, None]`.
+    /// `gradient * grad[:, None]`.
     fn cross_entropy_backward(
-        softmax_minus_one_hot: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        cross_entropy::composed::backward::<Self>(softmax_minus_one_hot, grad)
+        cross_entropy::composed::backward::<Self>(gradient, grad)
     }
 
     /// Attention of `q [batch, s, heads, d]` over `k, v [batch, t, kv_heads, d]`, and of each softmax what this
@@ -231,7 +234,11 @@ pub(crate) trait Routed: Backend {
         beta: FloatTensor<Self>,
         eps: f64,
     ) -> FloatTensor<Self>;
-    fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self>;
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        options: CrossEntropyOptions,
+    ) -> FloatTensor<Self>;
     fn embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
     fn attention(
         q: FloatTensor<Self>,
@@ -270,8 +277,12 @@ impl<B: Kernels, C: CheckpointStrategy> Routed for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         layer_norm::routed::<B, C>(x, gamma, beta, eps)
     }
-    fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
-        cross_entropy::routed::<B, C>(logits, targets)
+    fn cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        options: CrossEntropyOptions,
+    ) -> FloatTensor<Self> {
+        cross_entropy::routed::<B, C>(logits, targets, options)
     }
     fn embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
         embedding::routed::<B, C>(table, ids)
@@ -330,8 +341,9 @@ macro_rules! forward_to_kernels {
             fn cross_entropy(
                 logits: FloatTensor<Self>,
                 targets: IntTensor<Self>,
+                options: CrossEntropyOptions,
             ) -> FloatTensor<Self> {
-                Self::cross_entropy_forward(logits, targets, false).0
+                Self::cross_entropy_forward(logits, targets, options, false).0
             }
             fn embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
                 Self::lookup_forward(table, ids)

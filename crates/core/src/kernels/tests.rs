@@ -2,14 +2,18 @@
 
 mod calls;
 mod decoding;
+mod draws;
 mod processor;
 mod products;
 mod properties;
+
+use std::sync::Arc;
 
 use burn::prelude::*;
 
 use super::*;
 use crate::gradient_check::{check, normal};
+use crate::random::{RandomKey, Stream};
 
 #[test]
 fn linear_agrees() {
@@ -62,20 +66,33 @@ fn norms_agree() {
 #[test]
 fn cross_entropy_agrees() {
     let targets = [3, 0, 6, 2, 2];
-    let loss = |t: &[Tensor<1>]| {
-        let targets = Tensor::<1, Int>::from_ints(targets, &t[0].device());
-        cross_entropy(t[0].clone().reshape([5, 7]), targets)
-    };
-    check("cross_entropy", &loss, &[normal(1, 35)]);
+    let plain = CrossEntropyOptions::default();
+    for label_smoothing in [0.0, 0.1] {
+        for z_loss in [0.0, 1e-2] {
+            let options = CrossEntropyOptions {
+                label_smoothing,
+                z_loss,
+            };
+            let loss = |t: &[Tensor<1>]| {
+                let targets = Tensor::<1, Int>::from_ints(targets, &t[0].device());
+                cross_entropy(t[0].clone().reshape([5, 7]), targets, options)
+            };
+            check(
+                &format!("cross_entropy, {options:?}"),
+                &loss,
+                &[normal(1, 35)],
+            );
+        }
+    }
     let wide = |t: &[Tensor<1>]| {
         let targets = Tensor::<1, Int>::from_ints([69, 0, 33], &t[0].device());
-        cross_entropy(t[0].clone().reshape([3, 70]), targets)
+        cross_entropy(t[0].clone().reshape([3, 70]), targets, plain)
     };
     check("cross_entropy of 70", &wide, &[normal(1, 210)]);
     // The logits are often the result of another operation, whose buffer the kernel may take over.
     let scaled = |t: &[Tensor<1>]| {
         let targets = Tensor::<1, Int>::from_ints(targets, &t[0].device());
-        cross_entropy(t[0].clone().reshape([5, 7]).mul_scalar(3.0), targets)
+        cross_entropy(t[0].clone().reshape([5, 7]).mul_scalar(3.0), targets, plain)
     };
     check("cross_entropy of a product", &scaled, &[normal(1, 35)]);
 }
@@ -85,7 +102,11 @@ fn cross_entropy_leaves_the_callers_logits_alone() {
     let device = Device::flex().autodiff();
     let logits = Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device).require_grad();
     let before = logits.to_data();
-    let loss = cross_entropy(logits.clone(), Tensor::from_ints([1], &device));
+    let loss = cross_entropy(
+        logits.clone(),
+        Tensor::from_ints([1], &device),
+        CrossEntropyOptions::default(),
+    );
     logits.to_data().assert_eq(&before, true);
     loss.sum().backward();
     logits.to_data().assert_eq(&before, true);
@@ -95,7 +116,11 @@ fn cross_entropy_leaves_the_callers_logits_alone() {
 fn extreme_logits_give_finite_losses() {
     let device = Device::flex();
     let logits = Tensor::<2>::from_floats([[1e30, -1e30, 0.0], [-1e4, -1e4, -1e4]], &device);
-    let loss = cross_entropy(logits, Tensor::from_ints([0, 2], &device));
+    let loss = cross_entropy(
+        logits,
+        Tensor::from_ints([0, 2], &device),
+        CrossEntropyOptions::default(),
+    );
     loss.into_data().assert_approx_eq::<f32>(
         &TensorData::from([0.0f32, 3f32.ln()]),
         burn::tensor::Tolerance::absolute(1e-5),
@@ -117,11 +142,14 @@ fn attention_agrees() {
                     scale: 0.7,
                     causal,
                     window,
+                    first_keys: None,
+                    dropout: None,
                 };
                 let f = |x: &[Tensor<1>]| {
                     let q = x[0].clone().reshape([batch, s, heads, d]);
                     let kv = |x: &Tensor<1>| x.clone().reshape([batch, t, kv_heads, d]);
-                    attention(q, kv(&x[1]), kv(&x[2]), options).reshape([batch * s * heads * d])
+                    attention(q, kv(&x[1]), kv(&x[2]), options.clone())
+                        .reshape([batch * s * heads * d])
                 };
                 let (q, kv) = (batch * s * heads * d, batch * t * kv_heads * d);
                 check(
@@ -132,6 +160,75 @@ fn attention_agrees() {
             }
         }
     }
+}
+
+#[test]
+fn attention_within_documents_and_with_dropout_agrees() {
+    let mask = DropoutMask::new(RandomKey::new(3, Stream::Dropout), 0.3);
+    for (s, t, kv_heads, d) in [(6, 6, 2, 3), (3, 8, 1, 4), (70, 70, 1, 2)] {
+        let heads = 2;
+        // Documents of five tokens and of two, beginning at keys; queries are the last positions.
+        let first = |length: usize| (0..s).map(move |i| ((i + t - s) / length * length) as u32);
+        let documents: Arc<[u32]> = first(5).chain(first(2)).collect();
+        for (first_keys, dropout) in [
+            (Some(&documents), None),
+            (None, Some(mask)),
+            (Some(&documents), Some(mask)),
+        ] {
+            let options = AttentionOptions {
+                window: Some(4),
+                first_keys: first_keys.cloned(),
+                dropout,
+                ..AttentionOptions::causal(0.7)
+            };
+            let f = |x: &[Tensor<1>]| {
+                let q = x[0].clone().reshape([2, s, heads, d]);
+                let kv = |x: &Tensor<1>| x.clone().reshape([2, t, kv_heads, d]);
+                attention(q, kv(&x[1]), kv(&x[2]), options.clone()).reshape([2 * s * heads * d])
+            };
+            let (q, kv) = (2 * s * heads * d, 2 * t * kv_heads * d);
+            check(
+                &format!("attention {s} × {t}, {options:?}"),
+                &f,
+                &[normal(1, q), normal(2, kv), normal(3, kv)],
+            );
+        }
+    }
+}
+
+/// Oracle: the same queries over the keys of their document only, in a pass of its own.
+#[test]
+fn a_document_is_mixed_as_if_it_stood_alone() {
+    let device = Device::flex();
+    let x = |seed| {
+        let values: Vec<f32> = normal(seed, 9 * 4).iter().map(|&v| v as f32).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [1, 9, 2, 2]), &device)
+    };
+    let [q, k, v] = [1, 2, 3].map(x);
+    let options = AttentionOptions::causal(0.5);
+    let packed = AttentionOptions {
+        first_keys: Some([0, 0, 0, 0, 4, 4, 6, 6, 6].into()),
+        ..options.clone()
+    };
+    let packed = attention(q.clone(), k.clone(), v.clone(), packed);
+    for document in [0..4, 4..6, 6..9] {
+        let of = |x: &Tensor<4>| x.clone().slice(s![.., document.clone(), .., ..]);
+        let alone = attention(of(&q), of(&k), of(&v), options.clone());
+        of(&packed)
+            .into_data()
+            .assert_approx_eq::<f32>(&alone.into_data(), burn::tensor::Tolerance::absolute(1e-6));
+    }
+}
+
+#[test]
+#[should_panic(expected = "a query that sees nothing")]
+fn a_first_key_behind_its_query_is_refused() {
+    let x = || Tensor::<4>::zeros([1, 2, 1, 2], &Device::flex());
+    let options = AttentionOptions {
+        first_keys: Some([0, 2].into()),
+        ..AttentionOptions::causal(1.0)
+    };
+    attention(x(), x(), x(), options);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Self-attention for every family: multi-head, grouped-query (Ainslie et al. 2023), multi-query (Shazeer 2019), with a sliding window
 //! or without, cached or not.
 //!
-//! The fused operation serves passes without dropout and padding; the rest goes through the same mathematics spelled out, with a mask.
+//! The fused operation serves passes without padding; those with it go through the same mathematics spelled out, with a mask.
 
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
@@ -152,13 +152,13 @@ impl Attention {
             k = Rope::rotate(k, tables);
         }
         let mut options = AttentionOptions {
-            scale: 1.0 / (d_head as f64).sqrt(),
-            causal: true,
             window,
+            first_keys: pass.first_keys(),
+            dropout: pass.dropout_mask(dropout, layer, Self::DROPOUT_PLACE),
+            ..AttentionOptions::causal(1.0 / (d_head as f64).sqrt())
         };
-        let masked = pass.has_padding() || pass.drops(dropout);
         // The mask counts the keys before the cache takes this pass's own.
-        let hidden = masked.then(|| pass.hidden(window, &q.device()));
+        let hidden = pass.has_padding().then(|| pass.hidden(window, &q.device()));
         let [k, v] = match pass.cache() {
             Some(cache) => {
                 options.causal = !cache.holds_only_the_window(seq);
@@ -167,10 +167,7 @@ impl Attention {
             None => [k, v],
         };
         let mixed = match hidden {
-            Some(hidden) => {
-                let drop = |p: Tensor<4>| pass.dropout(p, dropout, layer, Self::DROPOUT_PLACE);
-                masked_attention([q, k, v], hidden, options.scale, drop)
-            }
+            Some(hidden) => masked_attention([q, k, v], hidden, options.scale),
             None => attention(q, k, v, options),
         }; // [batch, seq, n_heads, d_head]
         self.output
@@ -197,12 +194,7 @@ impl Attention {
 }
 
 /// Attention under an explicit mask. Shapes as of [`attention`]; `hidden` is `[batch or 1, 1, s, t]`.
-fn masked_attention(
-    [q, k, v]: [Tensor<4>; 3],
-    hidden: Tensor<4, Bool>,
-    scale: f64,
-    drop: impl FnOnce(Tensor<4>) -> Tensor<4>,
-) -> Tensor<4> {
+fn masked_attention([q, k, v]: [Tensor<4>; 3], hidden: Tensor<4, Bool>, scale: f64) -> Tensor<4> {
     let [batch, s, heads, d] = q.dims();
     let [_, t, kv_heads, _] = k.dims();
     let group = heads / kv_heads;
@@ -215,7 +207,7 @@ fn masked_attention(
         .reshape([batch, heads, s, t]);
     // Finite, so that rows of padding, which see nothing, give numbers and not NaN; nobody reads them.
     let scores = scores.mask_fill(hidden.expand([batch, heads, s, t]), -1e9);
-    let p = drop(softmax(scores, 3)).reshape([batch, kv_heads, group * s, t]);
+    let p = softmax(scores, 3).reshape([batch, kv_heads, group * s, t]);
     p.matmul(v).reshape([batch, heads, s, d]).swap_dims(1, 2)
 }
 
@@ -349,13 +341,12 @@ mod tests {
             let [q, k, v] =
                 [4, 2, 2].map(|heads| init.normal([2, 7, heads, 6], 1.0, &device).val());
             let options = AttentionOptions {
-                scale: 0.4,
-                causal: true,
                 window,
+                ..AttentionOptions::causal(0.4)
             };
             let hidden = Pass::new(7).hidden(window, &device);
             let fused = attention(q.clone(), k.clone(), v.clone(), options);
-            let masked = masked_attention([q, k, v], hidden, 0.4, |p| p);
+            let masked = masked_attention([q, k, v], hidden, 0.4);
             fused
                 .into_data()
                 .assert_approx_eq::<f32>(&masked.into_data(), Tolerance::absolute(1e-5));

@@ -1,10 +1,9 @@
 //! Dropout whose mask is a pure function of (seed, step, micro-batch, layer, place): a recomputed pass sees the same mask.
-//!
-//! Source: Srivastava et al. 2014, "Dropout"; kept values are divided by `1 - p`, so that inference needs no scaling.
 
 use burn::prelude::*;
 use rayon::prelude::*;
 
+use crate::kernels::DropoutMask;
 use crate::random::{RandomKey, Stream};
 
 /// Names the masks of one forward pass.
@@ -21,7 +20,12 @@ impl DropoutKey {
         )
     }
 
-    /// Sets each value to 0 with probability `p` and divides the others by `1 - p`. `place` tells the calls of a layer apart.
+    /// The mask of one call of a layer; `place` tells its calls apart.
+    pub(crate) fn mask(self, p: f64, layer: usize, place: u64) -> DropoutMask {
+        DropoutMask::new(self.0.child(layer as u64).child(place), p)
+    }
+
+    /// Sets each value to 0 with probability `p` and divides the others by `1 - p`.
     pub(crate) fn apply<const D: usize>(
         self,
         x: Tensor<D>,
@@ -32,21 +36,12 @@ impl DropoutKey {
         if p == 0.0 {
             return x;
         }
-        let key = self.0.child(layer as u64).child(place);
+        let mask = self.mask(p, layer, place);
         let shape = x.dims();
-        let keep = (1.0 / (1.0 - p)) as f32;
-        // The comparison in integers is exact: `p` of all 2⁶⁴ values.
-        let dropped_below = (p * 2f64.powi(64)) as u64;
         let mask: Vec<f32> = (0..shape.iter().product::<usize>())
             .into_par_iter()
             .with_min_len(4096)
-            .map(|i| {
-                if key.bits(i as u64) < dropped_below {
-                    0.0
-                } else {
-                    keep
-                }
-            })
+            .map(|i| mask.factor(i as u64))
             .collect();
         let mask = Tensor::from_data(TensorData::new(mask, shape), (&x.device(), x.dtype()));
         x * mask

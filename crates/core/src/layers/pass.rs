@@ -1,13 +1,17 @@
 //! What the layers of one forward pass share, and what tells one pass from another.
 
+use std::sync::Arc;
+
 use burn::prelude::*;
 use burn::tensor::DType;
 
 use super::{DropoutKey, KvCache, Positions, Rope};
+use crate::kernels::DropoutMask;
 
-/// One forward pass: positions, padding, cache, dropout.
+/// One forward pass: positions, padding, documents, cache, dropout.
 ///
-/// Rows are padded on the left, so that the newest token of every row stands in the last column.
+/// Rows are padded on the left, so that the newest token of every row stands in the last column. Padding is for decoding, dropout for
+/// training: they do not come together.
 #[derive(Debug)]
 pub struct Pass<'a> {
     positions: Positions,
@@ -16,6 +20,8 @@ pub struct Pass<'a> {
     rotary: Option<[Tensor<3>; 2]>,
     dropout: Option<DropoutKey>,
     cache: Option<&'a mut KvCache>,
+    /// For each column of each row, the first one of its document.
+    first_columns: Option<Arc<[u32]>>,
     /// Made once for all layers; `None` until a layer needs it.
     hidden: Option<Tensor<4, Bool>>,
 }
@@ -29,6 +35,18 @@ impl<'a> Pass<'a> {
     /// A pass over whole rows of `seq` columns, of which the first `padding[row]` are padding.
     pub fn padded(seq: usize, padding: Vec<usize>) -> Self {
         Self::build(0, seq, padding, None)
+    }
+
+    /// A pass over whole rows of `seq` tokens in which documents stand one after another: none sees another, and each counts its
+    /// positions from 0. `first_columns [rows * seq]` has, for each column, the first one of its document.
+    ///
+    /// # Panics
+    /// When a first column lies behind its own.
+    pub fn of_documents(seq: usize, first_columns: Vec<u32>) -> Self {
+        let mut pass = Self::build(0, seq, vec![0], None);
+        pass.positions = Positions::of_documents(seq, &first_columns);
+        pass.first_columns = Some(first_columns.into());
+        pass
     }
 
     /// A pass over the next `seq` columns of the rows that `cache` holds. Moves the cache on.
@@ -50,6 +68,7 @@ impl<'a> Pass<'a> {
             rotary: None,
             dropout: None,
             cache,
+            first_columns: None,
             hidden: None,
         }
     }
@@ -93,8 +112,15 @@ impl<'a> Pass<'a> {
         }
     }
 
-    pub(super) fn drops(&self, p: f64) -> bool {
-        p > 0.0 && self.dropout.is_some()
+    /// The mask that [`dropout`](Self::dropout) would multiply by; `None` when nothing is dropped.
+    pub(super) fn dropout_mask(&self, p: f64, layer: usize, place: u64) -> Option<DropoutMask> {
+        let key = self.dropout.filter(|_| p > 0.0)?;
+        Some(key.mask(p, layer, place))
+    }
+
+    /// For each query of each row, the first key that it may see; `None` for the first of all.
+    pub(super) fn first_keys(&self) -> Option<Arc<[u32]>> {
+        self.first_columns.clone()
     }
 
     pub(super) fn rotary(&self) -> Option<[Tensor<3>; 2]> {

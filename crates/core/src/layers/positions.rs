@@ -31,6 +31,19 @@ impl Positions {
         }
     }
 
+    /// Positions within documents, in rows of `seq` columns whose documents begin at `first_columns`.
+    pub(crate) fn of_documents(seq: usize, first_columns: &[u32]) -> Self {
+        let position = |(column, &first): (usize, &u32)| {
+            column
+                .checked_sub(first as usize)
+                .expect("a document begins before its end")
+        };
+        let row = |first: &[u32]| first.iter().enumerate().map(position).collect();
+        Self {
+            rows: first_columns.chunks_exact(seq).map(row).collect(),
+        }
+    }
+
     /// Number of rows: the batch, or 1 when all rows share their positions.
     pub fn n_rows(&self) -> usize {
         self.rows.len()

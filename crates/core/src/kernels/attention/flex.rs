@@ -1,10 +1,12 @@
 //! Attention of Flex in blocks of query rows: no matrix of all scores, and no tensor is transposed.
 
+use std::ops::Range;
+
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Shape;
 use rayon::prelude::*;
 
-use super::AttentionOptions;
+use super::{AttentionOptions, DropoutMask};
 use crate::kernels::attention_row::Heads;
 use crate::kernels::exp::exp;
 use crate::kernels::flex::{contiguous, from_vec, values};
@@ -45,12 +47,7 @@ impl Sizes {
             sizes.heads,
             sizes.kv_heads
         );
-        assert!(
-            !options.causal || sizes.t >= sizes.s,
-            "{} queries but {} keys",
-            sizes.s,
-            sizes.t
-        );
+        sizes.options.check(sizes.batch, sizes.s, sizes.t);
         sizes
     }
 
@@ -68,28 +65,65 @@ impl Sizes {
         &x[batch * self.t * self.kv_heads * self.d + kv_head * self.d..]
     }
 
-    fn query_rows<'a>(&self, x: &'a [f32], rows: &std::ops::Range<usize>) -> Matrix<'a> {
+    fn query_rows<'a>(&self, x: &'a [f32], rows: &Range<usize>) -> Matrix<'a> {
         let stride = self.heads * self.d;
         Matrix::strided(&x[rows.start * stride..], rows.len(), self.d, stride)
     }
 
-    fn key_rows<'a>(&self, x: &'a [f32], rows: &std::ops::Range<usize>) -> Matrix<'a> {
+    fn key_rows<'a>(&self, x: &'a [f32], rows: &Range<usize>) -> Matrix<'a> {
         let stride = self.kv_heads * self.d;
         Matrix::strided(&x[rows.start * stride..], rows.len(), self.d, stride)
     }
 
-    /// The keys that any query of the block sees.
-    fn keys_of(&self, block: &std::ops::Range<usize>) -> std::ops::Range<usize> {
-        let first = self.options.visible(block.start, self.s, self.t);
-        let last = self.options.visible(block.end - 1, self.s, self.t);
-        first.start..last.end
+    /// The keys that query `i` of a sequence sees.
+    fn visible(&self, sequence: usize, i: usize) -> Range<usize> {
+        self.options.visible(sequence, i, self.s, self.t)
     }
 
-    fn blocks(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+    /// The keys that any query of the block sees.
+    fn keys_of(&self, sequence: usize, block: &Range<usize>) -> Range<usize> {
+        let seen = block.clone().map(|i| self.visible(sequence, i));
+        seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+            .unwrap_or(0..0)
+    }
+
+    /// The factors of dropout of query `i` of a head from one key on.
+    fn factors(&self, head: Head, i: usize, key: usize) -> Option<Factors> {
+        let mask = self.options.dropout?;
+        let row = (head.sequence * self.heads + head.head) * self.s + i;
+        let first = (row * self.t + key) as u64;
+        Some(Factors { mask, first })
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
         let s = self.s;
         (0..s)
             .step_by(BLOCK)
             .map(move |start| start..(start + BLOCK).min(s))
+    }
+}
+
+/// A query head of one sequence of the batch.
+#[derive(Clone, Copy)]
+struct Head {
+    sequence: usize,
+    head: usize,
+}
+
+/// Factors of dropout of one query's probabilities.
+#[derive(Clone, Copy)]
+struct Factors {
+    mask: DropoutMask,
+    /// Number of the first of them.
+    first: u64,
+}
+
+impl Factors {
+    #[inline(always)]
+    fn multiply(self, row: &mut [f32]) {
+        for (index, value) in (self.first..).zip(row) {
+            *value *= self.mask.factor(index);
+        }
     }
 }
 
@@ -141,7 +175,11 @@ pub(in crate::kernels) fn forward(
                 sizes.key(values(&k), batch, kv_head),
                 sizes.key(values(&v), batch, kv_head),
             );
-            forward_head(&sizes, q, k, v)
+            let head = Head {
+                sequence: batch,
+                head,
+            };
+            forward_head(&sizes, head, q, k, v)
         })
         .collect();
     let out = join_heads(
@@ -175,9 +213,8 @@ pub(crate) fn attend(
         kv_heads: heads.n_kv_heads,
         d: heads.d_head,
         options: AttentionOptions {
-            scale: 1.0 / (heads.d_head as f64).sqrt(),
-            causal: true,
             window,
+            ..AttentionOptions::causal(1.0 / (heads.d_head as f64).sqrt())
         },
     };
     let all: Vec<Vec<f32>> = (0..sizes.heads)
@@ -187,6 +224,7 @@ pub(crate) fn attend(
             let q = sizes.query(q, 0, head);
             forward_head(
                 &sizes,
+                Head { sequence: 0, head },
                 q,
                 sizes.key(k, 0, kv_head),
                 sizes.key(v, 0, kv_head),
@@ -215,13 +253,19 @@ fn padded_end(from: usize, to: usize, n: usize) -> usize {
 /// Output `[s, d]` of one head, and the largest score and the log of the softmax sum of each query, `[s, 2]`.
 ///
 /// The two stay apart: beside large scores their sum would round away the second.
-fn forward_head(sizes: &Sizes, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f32>, Vec<f32>) {
+fn forward_head(
+    sizes: &Sizes,
+    head: Head,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
     let scale = sizes.options.scale as f32;
     let mut out = vec![0.0; sizes.s * sizes.d];
     let mut log_sums = vec![0.0; sizes.s * 2];
     let mut scores = Vec::new();
     for block in sizes.blocks() {
-        let keys = sizes.keys_of(&block);
+        let keys = sizes.keys_of(head.sequence, &block);
         let n = keys.len();
         scores.resize(block.len() * n, 0.0);
         let k_block = sizes.key_rows(k, &keys);
@@ -233,7 +277,7 @@ fn forward_head(sizes: &Sizes, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f32>, Ve
             n,
         );
         for (row, i) in scores.chunks_exact_mut(n).zip(block.clone()) {
-            let seen = sizes.options.visible(i, sizes.s, sizes.t);
+            let seen = sizes.visible(head.sequence, i);
             let (from, to) = (seen.start - keys.start, seen.end - keys.start);
             let end = padded_end(from, to, n);
             row[..from].fill(0.0);
@@ -241,7 +285,13 @@ fn forward_head(sizes: &Sizes, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f32>, Ve
             row[end..].fill(0.0);
             let (max, log_sum) = vectorized(
                 #[inline(always)]
-                || softmax(&mut row[from..end], scale),
+                || {
+                    let sums = softmax(&mut row[from..end], scale);
+                    if let Some(factors) = sizes.factors(head, i, keys.start + from) {
+                        factors.multiply(&mut row[from..to]);
+                    }
+                    sums
+                },
             );
             log_sums[i * 2..][..2].copy_from_slice(&[max, log_sum]);
         }
@@ -283,7 +333,13 @@ pub(in crate::kernels) fn backward(
                     head_of(values(&out)),
                     head_of(values(&grad)),
                 ];
-                dq.extend(backward_head(&sizes, inputs, log_sums, &mut dk, &mut dv));
+                let head = Head {
+                    sequence: batch,
+                    head,
+                };
+                dq.extend(backward_head(
+                    &sizes, head, inputs, log_sums, &mut dk, &mut dv,
+                ));
             }
             [dq, dk, dv]
         })
@@ -329,6 +385,7 @@ fn softmax_backward(
 /// Gradient by one head's queries `[s, d]`; adds to those by its keys and values `[t, d]`.
 fn backward_head(
     sizes: &Sizes,
+    head: Head,
     [q, k, v, out, grad]: [&[f32]; 5],
     log_sums: &[f32],
     dk: &mut [f32],
@@ -338,7 +395,7 @@ fn backward_head(
     let mut dq = vec![0.0; sizes.s * d];
     let (mut p, mut ds) = (Vec::new(), Vec::new());
     for block in sizes.blocks() {
-        let keys = sizes.keys_of(&block);
+        let keys = sizes.keys_of(head.sequence, &block);
         let n = keys.len();
         p.resize(block.len() * n, 0.0);
         ds.resize(block.len() * n, 0.0);
@@ -351,7 +408,7 @@ fn backward_head(
             .zip(ds.chunks_exact_mut(n))
             .zip(block.clone())
         {
-            let seen = sizes.options.visible(i, sizes.s, sizes.t);
+            let seen = sizes.visible(head.sequence, i);
             let (from, to) = (seen.start - keys.start, seen.end - keys.start);
             let end = padded_end(from, to, n);
             p[..from].fill(0.0);
@@ -364,8 +421,16 @@ fn backward_head(
             vectorized(
                 #[inline(always)]
                 || {
-                    let (p, ds) = (&mut p[from..end], &mut ds[from..end]);
-                    softmax_backward(p, ds, dot(out, grad), scale, log_sum);
+                    let factors = sizes.factors(head, i, keys.start + from);
+                    if let Some(factors) = factors {
+                        factors.multiply(&mut ds[from..to]);
+                    }
+                    let (seen, ds) = (&mut p[from..end], &mut ds[from..end]);
+                    softmax_backward(seen, ds, dot(out, grad), scale, log_sum);
+                    // The values were mixed by what dropout had left.
+                    if let Some(factors) = factors {
+                        factors.multiply(&mut p[from..to]);
+                    }
                 },
             );
         }

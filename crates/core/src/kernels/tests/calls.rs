@@ -1,14 +1,13 @@
-//! Every kernel as a [`Call`]: sizes, the layout of the inputs and their values, all of which proptest draws and shrinks.
+//! Every kernel as a [`Call`]: sizes, the layout of the inputs and their values.
 //!
 //! In f32 a call takes the fused path of Flex, in f64 the composed one, on the same numbers.
 
 use burn::prelude::*;
 use burn::tensor::{DType, FloatDType};
-use proptest::prelude::*;
-use proptest::sample::select;
 
 use crate::gradient_check::normal;
 use crate::kernels::*;
+use crate::random::{RandomKey, Stream};
 
 /// A kernel with its sizes.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +29,7 @@ pub(super) enum Kernel {
     CrossEntropy {
         rows: usize,
         vocab: usize,
+        options: CrossEntropyOptions,
     },
     Attention {
         batch: usize,
@@ -38,7 +38,11 @@ pub(super) enum Kernel {
         kv_heads: usize,
         group: usize,
         d: usize,
-        options: AttentionOptions,
+        causal: bool,
+        window: Option<usize>,
+        /// Tokens of a document, when documents are kept apart.
+        document: Option<usize>,
+        dropout: Option<f64>,
     },
     RotateHalf {
         batch: usize,
@@ -111,179 +115,6 @@ pub(super) struct Call {
     pub(super) seed: u64,
 }
 
-/// Sizes at and around those of vector registers, of [`LANES`](crate::kernels::simd) and of blocks of rows.
-fn size() -> impl Strategy<Value = usize> {
-    const EDGES: [usize; 15] = [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 67];
-    prop_oneof![3 => select(&EDGES[..]), 1 => 1usize..=70]
-}
-
-/// Sizes that give several threads something to do.
-fn large() -> impl Strategy<Value = usize> {
-    select(&[1usize, 8, 9, 33, 129, 200, 257][..])
-}
-
-fn boxed<S: Strategy<Value = Kernel> + 'static>(strategy: S) -> BoxedStrategy<Kernel> {
-    strategy.boxed()
-}
-
-/// Which sizes to draw.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Sizes {
-    Edges,
-    Large,
-}
-
-impl Sizes {
-    fn draw(self) -> BoxedStrategy<usize> {
-        match self {
-            Sizes::Edges => size().boxed(),
-            Sizes::Large => large().boxed(),
-        }
-    }
-
-    fn pair(self) -> BoxedStrategy<(usize, usize)> {
-        (self.draw(), self.draw()).boxed()
-    }
-}
-
-pub(super) fn linears(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    // Half of the cases have as few rows as decoding has.
-    let rows = prop_oneof![1usize..=9, sizes.draw()];
-    boxed((rows, sizes.draw(), sizes.draw(), any::<bool>()).prop_map(
-        |(rows, d_in, d_out, bias)| Kernel::Linear {
-            rows,
-            d_in,
-            d_out,
-            bias,
-        },
-    ))
-}
-
-pub(super) fn rms_norms(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        sizes
-            .pair()
-            .prop_map(|(rows, width)| Kernel::RmsNorm { rows, width }),
-    )
-}
-
-pub(super) fn layer_norms(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        sizes
-            .pair()
-            .prop_map(|(rows, width)| Kernel::LayerNorm { rows, width }),
-    )
-}
-
-pub(super) fn cross_entropies(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        sizes
-            .pair()
-            .prop_map(|(rows, vocab)| Kernel::CrossEntropy { rows, vocab }),
-    )
-}
-
-pub(super) fn attentions(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    let seq = match sizes {
-        Sizes::Edges => size().boxed(),
-        Sizes::Large => select(&[1usize, 65, 130][..]).boxed(),
-    };
-    let more_keys = select(&[0usize, 0, 1, 5, 64][..]);
-    let heads = (1usize..=2, 1usize..=2, 1usize..=3);
-    let window = prop_oneof![
-        Just(None),
-        select(&[1usize, 2, 3, 31, 32, 33, 64, 1000][..]).prop_map(Some)
-    ];
-    boxed(
-        (seq, more_keys, heads, size(), any::<bool>(), window).prop_map(
-            |(s, more_keys, (batch, kv_heads, group), d, causal, window)| {
-                // Without order there may also be fewer keys than queries.
-                let t = if causal {
-                    s + more_keys
-                } else {
-                    (s + more_keys).div_ceil(2)
-                };
-                Kernel::Attention {
-                    batch,
-                    s,
-                    t,
-                    kv_heads,
-                    group,
-                    d,
-                    options: AttentionOptions {
-                        scale: 1.0 / (d as f64).sqrt(),
-                        causal,
-                        window,
-                    },
-                }
-            },
-        ),
-    )
-}
-
-pub(super) fn rotations(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    let angles = select(&[Angles::Shared, Angles::OfEachSequence][..]);
-    boxed(
-        (1usize..=3, angles, sizes.draw(), 1usize..=3, size()).prop_map(
-            |(batch, angles, seq, heads, half)| Kernel::RotateHalf {
-                batch,
-                angles,
-                seq,
-                heads,
-                half,
-            },
-        ),
-    )
-}
-
-pub(super) fn activations(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    let kinds = [
-        ActivationKind::Gelu,
-        ActivationKind::GeluTanh,
-        ActivationKind::Silu,
-        ActivationKind::Relu,
-    ];
-    boxed(
-        (sizes.pair(), select(kinds.to_vec()))
-            .prop_map(|((rows, width), kind)| Kernel::Activation { rows, width, kind }),
-    )
-}
-
-pub(super) fn swiglus(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        sizes
-            .pair()
-            .prop_map(|(rows, width)| Kernel::SwiGlu { rows, width }),
-    )
-}
-
-pub(super) fn adamw_steps(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        (sizes.pair(), select(&[1u64, 2, 1000, 1_000_000][..]))
-            .prop_map(|((rows, width), step)| Kernel::AdamW { rows, width, step }),
-    )
-}
-
-pub(super) fn sums_of_squares(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        sizes
-            .pair()
-            .prop_map(|(rows, width)| Kernel::SumOfSquares { rows, width }),
-    )
-}
-
-pub(super) fn orthogonalizations(sizes: Sizes) -> BoxedStrategy<Kernel> {
-    boxed(
-        sizes
-            .pair()
-            .prop_map(|(rows, width)| Kernel::Orthogonalize { rows, width }),
-    )
-}
-
-pub(super) fn views() -> impl Strategy<Value = View> {
-    select(&[View::Whole, View::Inside, View::Swapped][..])
-}
-
 impl Kernel {
     /// Number of values of each input.
     fn lengths(self) -> Vec<usize> {
@@ -300,7 +131,7 @@ impl Kernel {
             }
             Kernel::RmsNorm { rows, width } => vec![rows * width, width],
             Kernel::LayerNorm { rows, width } => vec![rows * width, width, width],
-            Kernel::CrossEntropy { rows, vocab } => vec![rows * vocab],
+            Kernel::CrossEntropy { rows, vocab, .. } => vec![rows * vocab],
             Kernel::Attention {
                 batch,
                 s,
@@ -442,12 +273,16 @@ impl Call {
                 let x = self.shaped(&x[0], [rows, width]);
                 self.flat(layer_norm(x, gamma, beta, eps(width)))
             }
-            Kernel::CrossEntropy { rows, vocab } => {
+            Kernel::CrossEntropy {
+                rows,
+                vocab,
+                options,
+            } => {
                 let targets: Vec<i64> = (0..rows as u64)
                     .map(|row| (self.seed.wrapping_add(row * 7) % vocab as u64) as i64)
                     .collect();
                 let targets = Tensor::from_data(TensorData::new(targets, [rows]), &device);
-                cross_entropy(self.shaped(&x[0], [rows, vocab]), targets)
+                cross_entropy(self.shaped(&x[0], [rows, vocab]), targets, options)
             }
             Kernel::Attention {
                 batch,
@@ -456,8 +291,28 @@ impl Call {
                 kv_heads,
                 group,
                 d,
-                options,
+                causal,
+                window,
+                document,
+                dropout,
             } => {
+                // The borders of each sequence lie elsewhere.
+                let first_of = |sequence: usize, length: usize| {
+                    (t - s..t).map(move |key| key.saturating_sub((key + sequence) % length) as u32)
+                };
+                let options = AttentionOptions {
+                    scale: 1.0 / (d as f64).sqrt(),
+                    causal,
+                    window,
+                    first_keys: document.map(|length| {
+                        let sequences = 0..batch;
+                        sequences.flat_map(|b| first_of(b, length)).collect()
+                    }),
+                    dropout: dropout.map(|p| {
+                        let key = RandomKey::new(self.seed, Stream::Dropout);
+                        DropoutMask::new(key, p)
+                    }),
+                };
                 let q = self.shaped(&x[0], [batch, s, kv_heads * group, d]);
                 let [k, v] = [1, 2].map(|i| self.shaped(&x[i], [batch, t, kv_heads, d]));
                 self.flat(attention(q, k, v, options))

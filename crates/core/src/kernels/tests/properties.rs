@@ -12,6 +12,7 @@ use proptest::test_runner::{RngSeed, TestCaseResult, TestRunner};
 use rayon::ThreadPool;
 
 use super::calls::*;
+use super::draws::*;
 use crate::gradient_check::normal;
 use crate::kernels::ActivationKind;
 
@@ -205,7 +206,7 @@ fn extreme_inputs_give_finite_results(call: &Call) -> TestCaseResult {
 
     // The probabilities behind the gradients must be those of the output, whatever the size of the scores.
     match call.kernel {
-        Kernel::Attention { .. } => {
+        Kernel::Attention { dropout: None, .. } => {
             let most = largest(&inputs[2]);
             prop_assert!(
                 largest(&fused[0]) <= most * (1.0 + 1e-5) + LOST,
@@ -219,7 +220,7 @@ fn extreme_inputs_give_finite_results(call: &Call) -> TestCaseResult {
                 "probabilities do not add up to one: gradients by the values sum to {sum}, not {expected}"
             );
         }
-        Kernel::CrossEntropy { .. } => {
+        Kernel::CrossEntropy { options, .. } if options.z_loss == 0.0 => {
             let sum = fused[1].iter().sum::<f64>();
             let size = call
                 .upstream(fused[0].len())
@@ -242,11 +243,13 @@ const LOST: f64 = 1e-30;
 /// How far rounding to f32 inside a kernel may move its output beside extreme inputs.
 fn rounding(call: &Call, inputs: &[Vec<f64>], composed: &[f64]) -> f64 {
     let last_bit = f64::from(f32::EPSILON);
-    if let Kernel::Attention { d, options, .. } = call.kernel {
+    if let Kernel::Attention { d, dropout, .. } = call.kernel {
+        let scale = 1.0 / (d as f64).sqrt();
         // A score is a sum of d products. Where all scores move by that much, the factor of a value moves by the exponential of twice it.
-        let terms = d as f64 * largest(&inputs[0]) * largest(&inputs[1]) * options.scale;
+        let terms = d as f64 * largest(&inputs[0]) * largest(&inputs[1]) * scale;
         let moved = (d + 2) as f64 * last_bit * terms;
-        return (2.0 * moved).exp_m1().min(1.0) * 2.0 * largest(&inputs[2]) + LOST;
+        let largest_factor = 1.0 / (1.0 - dropout.unwrap_or(0.0));
+        return (2.0 * moved).exp_m1().min(1.0) * 2.0 * largest_factor * largest(&inputs[2]) + LOST;
     }
     // Sixteen times what inputs moved by their last bit change.
     let moved = (0..2).map(|draw| {
