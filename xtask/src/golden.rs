@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 19] = [
     "layers.py",
     "tiny_models.py",
     "tiny_old_folders.py",
@@ -21,11 +21,14 @@ const SCRIPTS: [&str; 16] = [
     "optimizers.py",
     "schedules.py",
     "chat_templates.py",
+    "bpe_training.py",
     "encodings.py",
     "gguf_vocabularies.py",
     "trained_here.py",
     "openai_gpt_tokenizer.py",
     "gguf_files.py",
+    "sentencepiece_models.py",
+    "tiktoken_ranks.py",
 ];
 
 /// The live checks, each with its options beside `--llm`: models that the program writes in the programs of others, and theirs in ours.

@@ -17,6 +17,7 @@ use crate::engine;
 use crate::error::TokenizerError;
 use crate::load::{CONFIG, wrong_key};
 use crate::pieces::Pieces;
+use crate::sentencepiece::{Sentences, Settings};
 use crate::tokenizer::{Encoder, Engine, Inner, Tokenizer};
 use crate::words::Words;
 
@@ -43,7 +44,12 @@ pub(crate) fn assemble(
     let no_merges = model["merges"].as_array().is_some_and(Vec::is_empty);
     let (tokens, rows) = sizes(&model["vocab"]);
     // Mostly it is the library that writes the canonical text, but it complains on stdout about a vocabulary with holes.
-    let as_read = (tokens < rows).then(|| definition.to_string());
+    let settings = Settings::of(&definition, path)?;
+    // And it does not know the settings.
+    let as_read = (tokens < rows || settings.is_some()).then(|| definition.to_string());
+    let sentences = settings.as_ref();
+    let sentences = sentences.map(|settings| Sentences::new(&definition, settings, path));
+    let sentences = sentences.transpose()?;
 
     let failed = |source| TokenizerError::Definition {
         path: path.to_owned(),
@@ -51,7 +57,14 @@ pub(crate) fn assemble(
     };
     let mut engine = engine::read(&mut definition).map_err(failed)?;
     check_added_tokens(&definition, &engine, path)?;
-    let pieces = Pieces::new(engine.get_decoder()).map_err(|decoder| TokenizerError::Decoder {
+    let pieces = match &settings {
+        Some(settings) => {
+            let byte_fallback = definition["model"]["byte_fallback"] == true;
+            Ok(Pieces::of_sentences(settings, byte_fallback))
+        }
+        None => Pieces::new(engine.get_decoder()),
+    };
+    let pieces = pieces.map_err(|decoder| TokenizerError::Decoder {
         path: path.to_owned(),
         decoder: decoder.to_owned(),
     })?;
@@ -63,7 +76,9 @@ pub(crate) fn assemble(
     let special = special_ids(&engine);
     let parts = engine::parts(&engine).map_err(|error| failed(error.into()))?;
     let characters = || Characters::recognise(&parts, engine.get_model());
-    let encoder = if let Some(characters) = no_merges.then(characters).flatten() {
+    let encoder = if let Some(sentences) = sentences {
+        Encoder::Sentences(Box::new(sentences.with_added(&engine)))
+    } else if let Some(characters) = no_merges.then(characters).flatten() {
         Encoder::Characters(characters)
     } else if let Some(words) = Words::recognise(&parts, engine.get_model()) {
         Encoder::Words(words)
@@ -97,7 +112,7 @@ pub(crate) fn assemble(
 }
 
 /// Number of the tokens of a vocabulary, and its highest id plus one.
-fn sizes(vocab: &Value) -> (usize, usize) {
+pub(crate) fn sizes(vocab: &Value) -> (usize, usize) {
     match vocab {
         Value::Object(tokens) => {
             // `check_vocab` has seen that ids are such numbers.

@@ -57,6 +57,7 @@ impl TokenizerConfig {
             (TokenizerKind::Bpe, None) if self.vocab_size < SMALLEST_BPE => {
                 Err(TokenizerError::VocabSize {
                     found: self.vocab_size,
+                    least: SMALLEST_BPE,
                 })
             }
             _ => Ok(()),
@@ -107,7 +108,7 @@ mod tests {
         check(
             r#"{"kind": "bpe", "vocab_size": 256}"#,
             Some(
-                "tokenizer.vocab_size is 256, but byte-level BPE needs at least 257: one token for each byte and one that ends a text",
+                "tokenizer.vocab_size is 256, but byte-level BPE needs at least 257: one token for each byte and each special token",
             ),
         );
         check(

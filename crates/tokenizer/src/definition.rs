@@ -60,3 +60,31 @@ pub(crate) fn byte_level(use_regex: bool) -> Value {
         "use_regex": use_regex,
     })
 }
+
+/// The post-processor that puts a token, by id and text, before and after each text; null where there is neither.
+pub(crate) fn template(before: Option<(u32, &str)>, after: Option<(u32, &str)>) -> Value {
+    if before.is_none() && after.is_none() {
+        return Value::Null;
+    }
+    let around = |text: &str, type_id: usize| {
+        let token = |(_, name)| json!({"SpecialToken": {"id": name, "type_id": type_id}});
+        let text = json!({"Sequence": {"id": text, "type_id": type_id}});
+        let parts = before.map(token).into_iter().chain([text]);
+        parts.chain(after.map(token)).collect::<Vec<_>>()
+    };
+    let special: Map<_, _> = [before, after]
+        .into_iter()
+        .flatten()
+        .map(|(id, name)| {
+            let token = json!({"id": name, "ids": [id], "tokens": [name]});
+            (name.to_owned(), token)
+        })
+        .collect();
+    let pair = [around("A", 0), around("B", 1)].concat();
+    json!({
+        "type": "TemplateProcessing",
+        "single": around("A", 0),
+        "pair": pair,
+        "special_tokens": special,
+    })
+}

@@ -8,12 +8,55 @@ use std::path::PathBuf;
 pub enum TokenizerError {
     /// The configuration asks for a BPE smaller than its alphabet.
     #[error(
-        "tokenizer.vocab_size is {found}, but byte-level BPE needs at least 257: one token for each byte and one that ends a text"
+        "tokenizer.vocab_size is {found}, but byte-level BPE needs at least {least}: one token for each byte and each special token"
     )]
     VocabSize {
         /// Size asked for, in tokens.
         found: usize,
+        /// The smallest size.
+        least: usize,
     },
+    /// A text that cannot be a special token.
+    #[error("{token:?} cannot be a special token: {reason}")]
+    SpecialToken {
+        /// The text.
+        token: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A limit that leaves nothing to merge.
+    #[error(
+        "the longest token must have at least 2 bytes, not {found}, or there is nothing to merge"
+    )]
+    MaxTokenLength {
+        /// The limit, in bytes.
+        found: usize,
+    },
+    /// A rule for cutting words that is no regular expression.
+    #[error(
+        "the pattern {pattern:?} is not a regular expression; correct it, or name one of gpt2, gpt4 and none"
+    )]
+    Pattern {
+        /// The expression.
+        pattern: String,
+        /// What the engine reported.
+        #[source]
+        source: Box<fancy_regex::Error>,
+    },
+    /// A regular expression that cannot cope with a text.
+    #[error(
+        "the pattern gives up on a text after byte {position}, since it goes back too often; make it simpler, or cut the text into lines"
+    )]
+    PatternGaveUp {
+        /// Bytes of the text that it has cut into words.
+        position: usize,
+        /// What the engine reported.
+        #[source]
+        source: Box<fancy_regex::Error>,
+    },
+    /// The caller stopped the training.
+    #[error("the training of the tokenizer was stopped")]
+    TrainingStopped,
     /// The configuration asks for a file and names none.
     #[error(
         "tokenizer.kind is \"file\" but tokenizer.path is not set; name a tokenizer.json or a folder that holds one"
@@ -119,6 +162,98 @@ pub enum TokenizerError {
         /// What `tokenizers` reported.
         #[source]
         source: tokenizers::Error,
+    },
+    /// A file is of a kind that holds no tokenizer.
+    #[error(
+        "{} is {found}, not a tokenizer; name a tokenizer.json, a .model file of SentencePiece or a file of tiktoken ranks",
+        path.display()
+    )]
+    NotTokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: &'static str,
+    },
+    /// A file is none of SentencePiece, or damaged.
+    #[error("{} is no whole SentencePiece model; get the file again", path.display())]
+    SentencePiece {
+        /// The file.
+        path: PathBuf,
+        /// What the parser reported.
+        #[source]
+        source: prost::DecodeError,
+    },
+    /// A SentencePiece model of a kind that is not read here.
+    #[error(
+        "{}: {key} is {found}, which is not supported; use a bpe or unigram model with the usual white space",
+        path.display()
+    )]
+    SentencePieceUnsupported {
+        /// The file.
+        path: PathBuf,
+        /// The field, with dots for nesting.
+        key: &'static str,
+        /// Its value.
+        found: &'static str,
+    },
+    /// A SentencePiece model gives one piece two ids.
+    #[error("{}: pieces has {piece:?} at {first} and at {second}; each piece needs its own text", path.display())]
+    DuplicatePiece {
+        /// The file.
+        path: PathBuf,
+        /// The piece.
+        piece: String,
+        /// Its first id.
+        first: usize,
+        /// Its second id.
+        second: usize,
+    },
+    /// A line of a file of tiktoken ranks is wrong.
+    #[error("{}:{line}: expected {expected}", path.display())]
+    TiktokenLine {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// A file of tiktoken ranks lacks a byte, so that parts of a text would be lost.
+    #[error("{} has no token for the byte 0x{byte:02X}; get the file again", path.display())]
+    TiktokenByte {
+        /// The file.
+        path: PathBuf,
+        /// The byte.
+        byte: u8,
+    },
+    /// A file of tiktoken ranks leaves one out.
+    #[error("{} has higher ranks but none of {rank}, nor is that a special token; get the file again", path.display())]
+    TiktokenGap {
+        /// The file.
+        path: PathBuf,
+        /// The first rank that no token has.
+        rank: u32,
+    },
+    /// A file of tiktoken ranks is of no known encoding.
+    #[error(
+        "{} has {ranks} tokens, as no known encoding has: {known}; name the one whose rule for words it follows as \"tiktoken_encoding\" in a tokenizer_config.json beside it, and list its special tokens under \"added_tokens_decoder\"",
+        path.display()
+    )]
+    TiktokenEncoding {
+        /// The file.
+        path: PathBuf,
+        /// Number of tokens.
+        ranks: usize,
+        /// The encodings that are known, with their sizes.
+        known: String,
+    },
+    /// A token cannot be added to a vocabulary.
+    #[error("the token {token:?} cannot be added to the vocabulary: {reason}")]
+    ExtendToken {
+        /// The token.
+        token: String,
+        /// Why not.
+        reason: &'static str,
     },
     /// A tokenizer of llama2.c breaks off within a token.
     #[error("{} does not hold whole tokens of llama2.c; export the tokenizer again", path.display())]

@@ -9,6 +9,7 @@
 use tokenizers::{Decoder, DecoderWrapper};
 
 use crate::byte_level;
+use crate::sentencepiece::{SPACE, Settings};
 
 /// Decoding of single tokens.
 #[derive(Default)]
@@ -22,6 +23,25 @@ pub(crate) struct Pieces {
     end_of_word: Option<String>,
     /// Character to drop from the start of the text, and how many of it at most.
     pub(crate) strip: Option<(char, usize)>,
+    /// Set where decoding follows SentencePiece instead of the rules of the library.
+    sentences: Option<Sentences>,
+}
+
+/// Decoding as SentencePiece does it.
+struct Sentences {
+    leading: Leading,
+    /// What the unknown piece is decoded to.
+    unknown: String,
+}
+
+/// Which ▁ at the start of tokens are no part of the text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leading {
+    None,
+    /// That of the first token.
+    First,
+    /// That of each token so long as there is no text.
+    Each,
 }
 
 /// What has come of the tokens so far and is not yet certain to be text.
@@ -31,6 +51,8 @@ pub(crate) struct Pending {
     pub(crate) bytes: Vec<u8>,
     /// The last token from where it first ends a word, if it does.
     ended: Option<String>,
+    /// Whether a further ▁ at the start of a token is part of the text.
+    begun: bool,
 }
 
 /// How tokens spell bytes.
@@ -114,6 +136,35 @@ impl Pieces {
         Ok(())
     }
 
+    /// Decodes as SentencePiece does with these settings; `byte_fallback` tells whether there are tokens of bytes.
+    pub(crate) fn of_sentences(settings: &Settings, byte_fallback: bool) -> Self {
+        let leading = match settings {
+            _ if settings.remove_extra_whitespaces => Leading::Each,
+            _ if settings.add_dummy_prefix => Leading::First,
+            _ => Leading::None,
+        };
+        Self {
+            bytes: if byte_fallback {
+                Bytes::Fallback
+            } else {
+                Bytes::None
+            },
+            sentences: Some(Sentences {
+                leading,
+                unknown: settings.unk_surface.clone(),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Appends what the unknown token adds, if it adds anything.
+    pub(crate) fn push_unknown(&self, pending: &mut Pending) {
+        if let Some(Sentences { unknown, .. }) = &self.sentences {
+            pending.bytes.extend_from_slice(unknown.as_bytes());
+            pending.begun |= !unknown.is_empty();
+        }
+    }
+
     /// Whether tokens spell their bytes in byte-level symbols.
     pub(crate) fn byte_level(&self) -> bool {
         self.bytes == Bytes::Symbols
@@ -124,6 +175,11 @@ impl Pieces {
         self.bytes == Bytes::Fallback
     }
 
+    /// Whether `token` names one byte by its number.
+    pub(crate) fn is_byte(&self, token: &str) -> bool {
+        self.byte_fallback() && fallback_byte(token).is_some()
+    }
+
     /// Appends what `token` adds; `first` tells that no other token came before.
     pub(crate) fn push(
         &self,
@@ -131,6 +187,26 @@ impl Pieces {
         first: bool,
         pending: &mut Pending,
     ) -> Result<(), tokenizers::Error> {
+        if let Some(Sentences { leading, .. }) = &self.sentences {
+            let mut text = token.as_str();
+            if let Some(byte) = fallback_byte(text).filter(|_| self.byte_fallback()) {
+                pending.bytes.push(byte);
+                pending.begun = true;
+                return Ok(());
+            }
+            if let (false, Some(rest)) = (
+                pending.begun || *leading == Leading::None,
+                text.strip_prefix(SPACE),
+            ) {
+                text = rest;
+                pending.begun = *leading == Leading::First;
+            }
+            pending.begun |= !text.is_empty();
+            pending
+                .bytes
+                .extend_from_slice(text.replace(SPACE, " ").as_bytes());
+            return Ok(());
+        }
         let mut token = token;
         for rule in &self.each {
             // A rule may treat the first token of its list differently, so let an empty one stand for those before.
@@ -141,7 +217,7 @@ impl Pieces {
             };
             token = rule.decode_chain(list)?.pop().unwrap_or_default();
         }
-        let Pending { bytes, ended } = pending;
+        let Pending { bytes, ended, .. } = pending;
         if let Some(end) = &self.end_of_word {
             if let Some(ended) = ended.take() {
                 bytes.extend_from_slice(ended.replace(end, " ").as_bytes());
@@ -176,7 +252,7 @@ impl Pieces {
 }
 
 /// Byte of a token such as `<0x0A>`.
-fn fallback_byte(token: &str) -> Option<u8> {
+pub(crate) fn fallback_byte(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
     (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
 }

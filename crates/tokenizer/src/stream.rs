@@ -55,14 +55,19 @@ impl<'a> StreamDecoder<'a> {
 
     /// [`Self::push`] that appends.
     pub(crate) fn push_into(&mut self, id: u32, text: &mut String) -> Result<(), TokenizerError> {
-        let Some(token) = self.tokenizer.text_token(id)? else {
-            return Ok(());
-        };
-        self.tokenizer
-            .pieces()
-            .push(token, self.first, &mut self.pending)
-            .map_err(|source| TokenizerError::Decode { id, source })?;
-        self.first = false;
+        match self.tokenizer.text_token(id)? {
+            Some(token) => {
+                self.tokenizer
+                    .pieces()
+                    .push(token, self.first, &mut self.pending)
+                    .map_err(|source| TokenizerError::Decode { id, source })?;
+                self.first = false;
+            }
+            None if self.tokenizer.inner().unknown == Some(id) => {
+                self.tokenizer.pieces().push_unknown(&mut self.pending);
+            }
+            None => {}
+        }
         let start = text.len();
         drain_complete(&mut self.pending.bytes, text);
         self.strip_start(text, start);

@@ -7,17 +7,19 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokenizers::{
-    AddedVocabulary, Model, ModelWrapper, NormalizedString, OffsetType, PreTokenizedString,
-    PreTokenizer,
+    AddedVocabulary, Encoding, Model, ModelWrapper, NormalizedString, OffsetType,
+    PreTokenizedString, PreTokenizer,
 };
 
 use crate::characters::Characters;
 use crate::chat::Templates;
 use crate::error::TokenizerError;
 use crate::pieces::Pieces;
+use crate::sentencepiece::Sentences;
 use crate::stream::StreamDecoder;
 use crate::words::Words;
 
@@ -54,6 +56,7 @@ pub(crate) struct Inner {
 pub(crate) enum Encoder {
     Characters(Characters),
     Words(Words),
+    Sentences(Box<Sentences>),
     /// By the steps of the engine. These are its added tokens, set to take special ones for text.
     Library(Box<AddedVocabulary>),
 }
@@ -102,11 +105,27 @@ impl Tokenizer {
             Encoder::Words(words) => {
                 words.encode(engine.get_model(), text, |id| self.check_is_text(id))
             }
+            Encoder::Sentences(sentences) => sentences.encode(text),
             Encoder::Library(plain) => {
                 let parts = plain.extract_and_normalize(engine.get_normalizer(), text);
                 self.encode_parts(parts, |_| Ok(()))
             }
         }
+    }
+
+    /// Encodes each of `texts` as [`Tokenizer::encode`] does, on all threads of rayon; the ids come in the order of the texts.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`], for the first text that has one.
+    pub fn encode_batch<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+    ) -> Result<Vec<Vec<u32>>, TokenizerError> {
+        let encoded: Vec<_> = texts
+            .par_iter()
+            .map(|text| self.encode(text.as_ref()))
+            .collect();
+        encoded.into_iter().collect()
     }
 
     /// Encodes `text`, in which the text of a special token stands for that token. Adds none of its own.
@@ -124,6 +143,7 @@ impl Tokenizer {
             Encoder::Words(words) => words
                 .encode_with_special(engine.get_model(), text)
                 .unwrap_or_else(|| encode_whole(engine, text)),
+            Encoder::Sentences(sentences) => sentences.encode_with_special(text),
             Encoder::Library(_) => encode_whole(engine, text),
         }
     }
@@ -132,9 +152,20 @@ impl Tokenizer {
     /// words and looks up their tokens, which must not be special.
     pub(crate) fn encode_parts(
         &self,
-        mut parts: PreTokenizedString,
+        parts: PreTokenizedString,
         change: impl Fn(&mut NormalizedString) -> tokenizers::Result<()>,
     ) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self.encoding_of(parts, change, OffsetType::None)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The same with what the library knows of each token; the places are counted as `offsets` says.
+    pub(crate) fn encoding_of(
+        &self,
+        mut parts: PreTokenizedString,
+        change: impl Fn(&mut NormalizedString) -> tokenizers::Result<()>,
+        offsets: OffsetType,
+    ) -> Result<Encoding, TokenizerError> {
         let engine = &self.inner.engine;
         let encode = || {
             parts.normalize(change)?;
@@ -148,16 +179,13 @@ impl Tokenizer {
                     .try_for_each(|token| self.check_is_text(token.id))?;
                 Ok(tokens)
             })?;
-            let encoding = parts.into_encoding(None, 0, OffsetType::None)?;
+            let encoding = parts.into_encoding(None, 0, offsets)?;
             engine.post_process(encoding, None, false)
         };
-        match encode() {
-            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
-            Err(source) => Err(match source.downcast::<TokenizerError>() {
-                Ok(error) => *error,
-                Err(source) => TokenizerError::Encode { source },
-            }),
-        }
+        encode().map_err(|source| match source.downcast::<TokenizerError>() {
+            Ok(error) => *error,
+            Err(source) => TokenizerError::Encode { source },
+        })
     }
 
     /// Decodes `ids`. Special tokens are left out, and bytes that are not UTF-8 become U+FFFD.

@@ -82,6 +82,7 @@ impl Tokenizer {
             Encoder::Words(words) => words
                 .encode_marked(inner.engine.get_model(), text, mark, check)
                 .unwrap_or_else(|| self.encode_marked_by_library(text, mark)),
+            Encoder::Sentences(sentences) => sentences.encode_marked(text, mark),
             Encoder::Library(_) => self.encode_marked_by_library(text, mark),
         }
     }

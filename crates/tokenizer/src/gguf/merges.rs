@@ -12,17 +12,17 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// A token that may be put together from others.
-pub(super) struct Piece<'v> {
-    pub(super) text: &'v str,
-    pub(super) id: usize,
-    pub(super) score: f32,
+pub(crate) struct Piece<'v> {
+    pub(crate) text: &'v str,
+    pub(crate) id: usize,
+    pub(crate) score: f32,
 }
 
 /// Most bytes that a list of merges may have: many times what vocabularies of text need, and little enough for any machine.
 const MOST_BYTES: usize = 1 << 28;
 
 /// The merges that the scores of `pieces` stand for, as pairs of places in `pieces`; none where they would fill the memory.
-pub(super) fn from_scores(pieces: &[Piece<'_>]) -> Option<Vec<(usize, usize)>> {
+pub(crate) fn from_scores(pieces: &[Piece<'_>]) -> Option<Vec<(usize, usize)>> {
     let texts: Vec<_> = pieces.iter().map(|piece| piece.text).collect();
     let halves = Halves::new(&texts);
 

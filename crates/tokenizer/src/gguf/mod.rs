@@ -10,8 +10,8 @@
 //! <https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp> makes of them.
 
 mod checks;
-mod merges;
-mod pre_tokenizers;
+pub(crate) mod merges;
+pub(crate) mod pre_tokenizers;
 mod read;
 mod scored;
 mod write;

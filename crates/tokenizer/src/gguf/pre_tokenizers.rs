@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::definition;
+use crate::split::{GPT2, GPT4};
 
 /// A rule.
 #[derive(Debug)]
@@ -31,8 +32,6 @@ enum Step {
     Words,
 }
 
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 static ALL: [PreTokenizer; 8] = [
@@ -40,9 +39,9 @@ static ALL: [PreTokenizer; 8] = [
     PreTokenizer {
         ignore_merges: true,
         add_bos: true,
-        ..rule(&["llama-bpe", "llama3", "llama-v3"], &[Step::Split(LLAMA3)])
+        ..rule(&["llama-bpe", "llama3", "llama-v3"], &[Step::Split(GPT4)])
     },
-    rule(&["smaug-bpe"], &[Step::Split(LLAMA3)]),
+    rule(&["smaug-bpe"], &[Step::Split(GPT4)]),
     PreTokenizer {
         nfc: true,
         ..rule(&["qwen2"], &[Step::Split(QWEN2)])
@@ -87,6 +86,16 @@ pub(super) fn named(name: &str) -> Option<&'static PreTokenizer> {
 pub(super) fn names() -> String {
     let names: Vec<_> = ALL.iter().flat_map(|rule| rule.names).copied().collect();
     names.join(", ")
+}
+
+/// The step that cuts out what an expression finds.
+pub(crate) fn split(expression: &str) -> Value {
+    json!({
+        "type": "Split",
+        "pattern": {"Regex": expression},
+        "behavior": "Isolated",
+        "invert": false,
+    })
 }
 
 /// The rule of a definition.
@@ -157,12 +166,7 @@ impl PreTokenizer {
 impl Step {
     fn definition(&self) -> Value {
         match self {
-            Self::Split(expression) => json!({
-                "type": "Split",
-                "pattern": {"Regex": expression},
-                "behavior": "Isolated",
-                "invert": false,
-            }),
+            Self::Split(expression) => split(expression),
             Self::Digits => json!({"type": "Digits", "individual_digits": true}),
             Self::Words => definition::byte_level(true),
         }

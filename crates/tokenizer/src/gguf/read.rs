@@ -284,33 +284,10 @@ impl<'p> Reader<'p> {
 
     /// The post-processor of a definition, which says with what texts begin and end.
     fn post_processor(&self) -> Value {
-        let name = |id: Option<u32>| id.map(|id| (id, &self.vocabulary.tokens[id as usize]));
+        let name = |id: Option<u32>| Some((id?, self.vocabulary.tokens[id? as usize].as_str()));
         let before = name(self.vocabulary.bos).filter(|_| self.add_bos);
         let after = name(self.vocabulary.eos).filter(|_| self.add_eos);
-        if before.is_none() && after.is_none() {
-            return Value::Null;
-        }
-        let around = |text: &str, type_id: usize| {
-            let token = |(_, name)| json!({"SpecialToken": {"id": name, "type_id": type_id}});
-            let text = json!({"Sequence": {"id": text, "type_id": type_id}});
-            let parts = before.map(token).into_iter().chain([text]);
-            parts.chain(after.map(token)).collect::<Vec<_>>()
-        };
-        let special: Map<_, _> = [before, after]
-            .into_iter()
-            .flatten()
-            .map(|(id, name)| {
-                let token = json!({"id": name, "ids": [id], "tokens": [name]});
-                (name.clone(), token)
-            })
-            .collect();
-        let pair = [around("A", 0), around("B", 1)].concat();
-        json!({
-            "type": "TemplateProcessing",
-            "single": around("A", 0),
-            "pair": pair,
-            "special_tokens": special,
-        })
+        definition::template(before, after)
     }
 
     /// What a `tokenizer_config.json` would hold.

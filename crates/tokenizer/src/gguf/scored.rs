@@ -2,6 +2,8 @@
 //!
 //! llama.cpp writes spaces as ▁, may put one before each text, and merges over the whole text at once.
 
+use std::path::Path;
+
 use serde_json::json;
 use tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
@@ -11,6 +13,7 @@ use super::read::{decoder, normalizer};
 use super::write::{Writer, unfit};
 use super::{GgufVocabulary, SENTENCE_PIECE, SPACE, TokenType};
 use crate::error::TokenizerError;
+use crate::sentencepiece::{KEY, Settings};
 
 impl Writer<'_> {
     /// The vocabulary of a BPE in the way of SentencePiece.
@@ -40,7 +43,11 @@ impl Writer<'_> {
             return Err(unfit("number of byte tokens", bytes.to_string(), reason));
         }
 
-        let scores = scores(&vocabulary.tokens, &merges, types)?;
+        let scores = match self.sentence_piece_settings()? {
+            // Those of the file that it was made of, which llama.cpp merges by in the same way.
+            Some(settings) if settings.scores.len() == vocabulary.tokens.len() => settings.scores,
+            _ => scores(&vocabulary.tokens, &merges, types)?,
+        };
         Ok(GgufVocabulary {
             model: SENTENCE_PIECE.to_owned(),
             scores,
@@ -49,19 +56,34 @@ impl Writer<'_> {
         })
     }
 
+    /// What a tokenizer of a SentencePiece file says of itself beside its steps.
+    fn sentence_piece_settings(&self) -> Result<Option<Settings>, TokenizerError> {
+        let settings = Settings::of(&self.definition, Path::new("tokenizer.json"))?;
+        match settings.as_ref().map(|settings| &settings.unused[..]) {
+            None | Some([]) => Ok(settings),
+            Some([id, ..]) => {
+                let reason = "no text may become it, which cannot be said there";
+                Err(unfit("unused piece", id.to_string(), reason))
+            }
+        }
+    }
+
     /// Whether a ▁ is put before each text. Spaces must become ▁, too, and nothing else may happen to a text before it is merged.
     fn space_prefix(&self, merges: &[(&str, &str)]) -> Result<bool, TokenizerError> {
-        let found = &self.definition["normalizer"];
+        let mut found = self.definition["normalizer"].clone();
+        if let Some(normalizer) = found.as_object_mut() {
+            normalizer.remove(KEY);
+        }
         let pre_tokenizer = self.tokenizer.inner().engine.get_pre_tokenizer();
         let refused = |reason| {
             let found = self.definition["pre_tokenizer"].to_string();
             Err(unfit("pre-tokenizer", found, reason))
         };
         let single = json!({"type": "Sequence", "normalizers": [normalizer(false)]});
-        let without = *found == normalizer(false) || *found == single;
+        let without = found == normalizer(false) || found == single;
         match pre_tokenizer {
             None if without => Ok(false),
-            None if *found == normalizer(true) => Ok(true),
+            None if found == normalizer(true) => Ok(true),
             Some(PreTokenizerWrapper::Metaspace(space)) if found.is_null() => {
                 // Merges within words are the same in a text that is not cut into words.
                 let within_words = |(left, right): &(&str, &str)| {

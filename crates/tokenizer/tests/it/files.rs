@@ -55,7 +55,7 @@ fn missing_files_are_named() {
     check(
         &empty,
         "",
-        "DIR/ holds no tokenizer; looked for tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt, encoder_bpe_40000.json with vocab_40000.bpe",
+        "DIR/ holds no tokenizer; looked for tokenizer.json, encoder.json with vocab.bpe, vocab.json with merges.txt, encoder_bpe_40000.json with vocab_40000.bpe, tokenizer.model",
     );
     for (there, partner) in [
         ("encoder.json", "vocab.bpe"),

@@ -3,15 +3,20 @@
 //! Where an oracle made by other software is needed, the environment variable `LLM_DATA_DIR` names the folder of corpora, tokenizers and
 //! oracles. Without it those tests say on stderr that they were skipped, and in CI they fail.
 
+mod bpe_training;
 mod chat;
 mod chat_ids;
+mod extend;
 mod files;
 mod gguf;
+mod inspect;
 mod openai_gpt;
 mod oracles;
 mod round_trip;
 mod save;
+mod sentencepiece;
 mod stream;
+mod tiktoken;
 
 use std::path::PathBuf;
 

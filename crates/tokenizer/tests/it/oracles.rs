@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::data_dir;
 
-fn json(path: impl AsRef<Path>) -> Value {
+pub(crate) fn json(path: impl AsRef<Path>) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 

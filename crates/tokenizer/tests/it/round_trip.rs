@@ -131,3 +131,19 @@ fn tokenizers_describe_themselves() {
     assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(0), Some(0)));
     assert_eq!(tokenizer.hash().len(), 64);
 }
+
+#[test]
+fn a_batch_is_encoded_in_its_order_and_fails_at_the_first_wrong_text() {
+    let texts: Vec<_> = (0..500).map(|n| format!("{TEXT}{n}")).collect();
+    let tokenizer = bpe();
+    let batch = tokenizer.encode_batch(&texts).unwrap();
+    let alone: Vec<_> = texts
+        .iter()
+        .map(|text| tokenizer.encode(text).unwrap())
+        .collect();
+    assert_eq!(batch, alone);
+
+    let characters = Tokenizer::train_characters(["ab"]).unwrap();
+    let error = characters.encode_batch(&["ab", "aéb", "ñ"]).unwrap_err();
+    assert!(error.to_string().contains("'é'"), "{error}");
+}
