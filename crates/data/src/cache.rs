@@ -5,18 +5,20 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use llm_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use crate::clean::CleanReport;
 use crate::error::DataError;
 use crate::shard::{Counts, TokenShard, Width};
+use crate::sources::Skipped;
 
 /// Raised when the files change their meaning; part of every key.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 const HEADER: &str = "header.json";
 /// How the names of folders begin that are still being filled.
@@ -39,7 +41,11 @@ pub(crate) struct Header {
     /// Of the validation part, when the grammar made it.
     pub(crate) floor: Option<Floor>,
     /// For people who wonder what the folder is; sizes in bytes.
-    pub(crate) sources: Vec<(PathBuf, u64)>,
+    pub(crate) sources: Vec<(String, u64)>,
+    /// Of all sources.
+    pub(crate) skipped: Skipped,
+    /// Of the sources and those for validation, where text was cleaned.
+    pub(crate) cleaned: Vec<CleanReport>,
 }
 
 /// The entropy of stories.
@@ -56,6 +62,8 @@ pub(crate) struct CacheEntry {
     pub(crate) train: TokenShard,
     pub(crate) validation: TokenShard,
     pub(crate) floor: Option<Floor>,
+    pub(crate) skipped: Skipped,
+    pub(crate) cleaned: Vec<CleanReport>,
 }
 
 impl CacheEntry {
@@ -111,6 +119,8 @@ impl CacheEntry {
             train: TokenShard::open(folder, TRAIN, header.width, header.train)?,
             validation: TokenShard::open(folder, VALIDATION, header.width, header.validation)?,
             floor: header.floor,
+            skipped: header.skipped,
+            cleaned: header.cleaned,
         })
     }
 

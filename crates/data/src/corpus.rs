@@ -2,32 +2,63 @@
 //!
 //! A corpus can be walked through any number of times and has a fingerprint of its content.
 
-use std::io::BufRead;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::Path;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::config::{DataConfig, SynthConfig};
-use crate::documents::{Document, Documents};
+use crate::clean::{CleanReport, Cleaned, Cleaner};
+use crate::config::{DataConfig, OnError, SynthConfig};
 use crate::error::DataError;
-use crate::files::{self, Format, SourceFile};
+use crate::sources::{self, Document, Documents, Skipped, Source, SourceFile, WholeDocuments};
+use crate::spool::{Spool, SpoolReader, SpoolWriter};
 use crate::synth::{self, StoryGenerator};
 
+/// Bytes of text that are cleaned side by side.
+const BATCH: usize = 4 << 20;
+
 /// Documents that can be read again and again.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Corpus {
     Files {
         files: Vec<SourceFile>,
-        text_field: String,
-        separator: String,
+        /// How they are read.
+        data: Box<DataConfig>,
+    },
+    /// What cleaning left of files.
+    Cleaned {
+        files: Vec<SourceFile>,
+        documents: Spool,
+        /// What was passed over before.
+        skipped: Skipped,
     },
     Stories(SynthConfig),
 }
 
-/// A document, and its `-ln p` when the grammar made it.
+/// A document, or a piece of one that is very long.
 pub(crate) struct Entry {
     pub(crate) document: Document,
+    /// The number of the file that it comes from; 0 for a story.
+    pub(crate) file: usize,
+    /// Its `-ln p` when the grammar made it.
     pub(crate) nats: Option<f64>,
+}
+
+/// The documents of some files of a corpus, or its stories.
+pub(crate) enum Entries {
+    Files {
+        documents: Box<Documents>,
+        /// The numbers of the files.
+        files: Vec<usize>,
+    },
+    Cleaned {
+        documents: SpoolReader,
+        /// Whether each file is wanted.
+        wanted: Vec<bool>,
+        skipped: Skipped,
+    },
+    Stories(Box<dyn Iterator<Item = Entry> + Send>),
 }
 
 impl Corpus {
@@ -41,32 +72,94 @@ impl Corpus {
     }
 
     /// The documents of `sources`, read as `data` says.
-    pub(crate) fn of_sources(sources: &[PathBuf], data: &DataConfig) -> Result<Self, DataError> {
+    pub(crate) fn of_sources(sources: &[Source], data: &DataConfig) -> Result<Self, DataError> {
         Ok(Self::Files {
-            files: files::find(sources)?,
-            text_field: data.text_field.clone(),
-            separator: data.document_separator.clone(),
+            files: sources::find(sources, data)?,
+            data: Box::new(data.clone()),
         })
     }
 
-    /// All documents, in order.
-    pub(crate) fn entries(&self) -> Box<dyn Iterator<Item = Result<Entry, DataError>> + Send> {
-        match self {
-            Self::Files {
-                files,
-                text_field,
-                separator,
-            } => {
-                let documents = Documents::of_files(files.clone(), text_field, separator);
-                Box::new(documents.map(|document| {
-                    document.map(|document| Entry {
-                        document,
-                        nats: None,
-                    })
-                }))
-            }
-            Self::Stories(config) => Box::new(stories(config)),
+    /// The corpus that is left when its text is cleaned as its configuration says, with a report; itself where that says nothing. What
+    /// is left is kept in a temporary file in `folder`: duplicates are known only by those who read from the beginning.
+    pub(crate) fn cleaned(self, folder: &Path) -> Result<(Self, Option<CleanReport>), DataError> {
+        let Self::Files { files, data } = self else {
+            return Ok((self, None));
+        };
+        if data.clean.is_off() {
+            return Ok((Self::Files { files, data }, None));
         }
+        let mut cleaner = Cleaner::new(data.clean.clone())?;
+        let mut spool = SpoolWriter::create(folder)?;
+        let documents = Documents::of_files(files.clone(), &data);
+        let mut documents = WholeDocuments::new(documents, data.max_document_bytes);
+        let mut batch: Vec<Document> = Vec::new();
+        let mut numbers = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let document = documents.next().transpose()?;
+            let is_last = document.is_none();
+            if let Some(document) = document {
+                bytes += document.text.len();
+                batch.push(document);
+                numbers.push(files.len() - documents.files_left() - 1);
+            }
+            if is_last || bytes >= BATCH {
+                let cleaned = cleaner.clean_batch(std::mem::take(&mut batch));
+                for (cleaned, file) in cleaned.into_iter().zip(numbers.drain(..)) {
+                    if let Cleaned::Kept(document) = cleaned {
+                        spool.write(file, &document)?;
+                    }
+                }
+                bytes = 0;
+            }
+            if is_last {
+                break;
+            }
+        }
+        let cleaned = Self::Cleaned {
+            skipped: documents.skipped().clone(),
+            documents: spool.finish()?,
+            files,
+        };
+        Ok((cleaned, Some(cleaner.report().clone())))
+    }
+
+    /// How often each file is trained on; 1 for all stories.
+    pub(crate) fn weights(&self) -> Vec<f64> {
+        match self {
+            Self::Files { files, .. } | Self::Cleaned { files, .. } => {
+                files.iter().map(|file| file.weight).collect()
+            }
+            Self::Stories(_) => vec![1.0],
+        }
+    }
+
+    /// The documents of the files whose numbers `wanted` takes, in order.
+    ///
+    /// # Errors
+    /// The temporary file of cleaned text is gone.
+    pub(crate) fn entries(&self, wanted: impl Fn(usize) -> bool) -> Result<Entries, DataError> {
+        Ok(match self {
+            Self::Files { files, data } => {
+                let numbers: Vec<_> = (0..files.len()).filter(|file| wanted(*file)).collect();
+                let files = numbers.iter().map(|file| files[*file].clone()).collect();
+                Entries::Files {
+                    documents: Box::new(Documents::of_files(files, data)),
+                    files: numbers,
+                }
+            }
+            Self::Cleaned {
+                files,
+                documents,
+                skipped,
+            } => Entries::Cleaned {
+                documents: documents.read()?,
+                wanted: (0..files.len()).map(wanted).collect(),
+                skipped: skipped.clone(),
+            },
+            Self::Stories(_) if !wanted(0) => Entries::Stories(Box::new(std::iter::empty())),
+            Self::Stories(config) => Entries::Stories(Box::new(stories(config))),
+        })
     }
 
     /// Adds to `hash` all that the documents depend on. Paths are left out: a moved file is the same text.
@@ -76,26 +169,35 @@ impl Corpus {
             hash.update(bytes);
         };
         match self {
+            // Asked before the text is cleaned: the settings say what will be left.
+            Self::Cleaned { .. } => part(b"cleaned"),
             Self::Stories(config) => {
                 part(b"stories");
                 part(synth::grammar_text().as_bytes());
                 part(&config.seed.to_le_bytes());
                 part(&config.size.0.to_le_bytes());
             }
-            Self::Files {
-                files,
-                text_field,
-                separator,
-            } => {
+            Self::Files { files, data } => {
                 part(b"files");
-                part(text_field.as_bytes());
-                part(separator.as_bytes());
-                for file in files {
-                    part(match file.format {
-                        Format::Text => b"text",
-                        Format::JsonLines => b"json lines",
-                    });
-                    part(&content_hash(file)?);
+                part(data.document_separator.as_bytes());
+                part(match data.on_error {
+                    OnError::Stop => b"stop",
+                    OnError::Skip => b"skip",
+                });
+                part(&data.max_document_bytes.0.to_le_bytes());
+                part(format!("{:?}", data.clean).as_bytes());
+                let hashes: Vec<_> = files.par_iter().map(content_hash).collect();
+                for (file, hash) in files.iter().zip(hashes) {
+                    part(file.format.name().as_bytes());
+                    part(&[u8::from(file.tabs)]);
+                    part(file.text_field.as_bytes());
+                    part(
+                        file.encoding
+                            .map_or("auto", |encoding| encoding.name())
+                            .as_bytes(),
+                    );
+                    part(&file.weight.to_le_bytes());
+                    part(&hash?);
                 }
             }
         }
@@ -103,15 +205,66 @@ impl Corpus {
     }
 
     /// The files with their sizes on disk; none for stories.
-    pub(crate) fn sources(&self) -> Vec<(PathBuf, u64)> {
+    pub(crate) fn sources(&self) -> Vec<(String, u64)> {
         match self {
-            Self::Files { files, .. } => files.iter().map(|f| (f.path.clone(), f.bytes)).collect(),
+            // Names that are not UTF-8 cannot be written to the header otherwise.
+            Self::Files { files, .. } | Self::Cleaned { files, .. } => {
+                let names = files
+                    .iter()
+                    .map(|file| file.name.to_string_lossy().into_owned());
+                names.zip(files.iter().map(|file| file.bytes)).collect()
+            }
             Self::Stories(_) => Vec::new(),
         }
     }
 }
 
-fn stories(config: &SynthConfig) -> impl Iterator<Item = Result<Entry, DataError>> + Send + use<> {
+impl Entries {
+    /// What was passed over so far.
+    pub(crate) fn skipped(&self) -> Skipped {
+        match self {
+            Self::Files { documents, .. } => documents.skipped().clone(),
+            Self::Cleaned { skipped, .. } => skipped.clone(),
+            Self::Stories(_) => Skipped::default(),
+        }
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<Entry, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Stories(stories) => stories.next().map(Ok),
+            Self::Cleaned {
+                documents, wanted, ..
+            } => documents
+                .by_ref()
+                .find(|found| !matches!(found, Ok((file, _)) if !wanted[*file]))
+                .map(|found| {
+                    found.map(|(file, document)| Entry {
+                        document,
+                        file,
+                        nats: None,
+                    })
+                }),
+            Self::Files { documents, files } => {
+                let document = match documents.next()? {
+                    Ok(document) => document,
+                    Err(error) => return Some(Err(error)),
+                };
+                let n_opened = files.len() - documents.files_left();
+                Some(Ok(Entry {
+                    document,
+                    file: files[n_opened - 1],
+                    nats: None,
+                }))
+            }
+        }
+    }
+}
+
+fn stories(config: &SynthConfig) -> impl Iterator<Item = Entry> + Send + use<> {
     let (seed, size) = (config.seed, config.size.0);
     let mut written = 0;
     StoryGenerator::new(seed)
@@ -121,29 +274,30 @@ fn stories(config: &SynthConfig) -> impl Iterator<Item = Result<Entry, DataError
             more
         })
         .enumerate()
-        .map(move |(index, story)| {
-            Ok(Entry {
-                document: Document {
-                    text: story.text,
-                    origin: format!("story {index} of seed {seed}"),
-                },
-                nats: Some(story.nats),
-            })
+        .map(move |(index, story)| Entry {
+            document: Document {
+                text: story.text,
+                origin: format!("story {index} of seed {seed}"),
+                continues: false,
+            },
+            file: 0,
+            nats: Some(story.nats),
         })
 }
 
-/// The SHA-256 of the unpacked content.
+/// The SHA-256 of a file as it lies on disk.
 fn content_hash(file: &SourceFile) -> Result<[u8; 32], DataError> {
     let mut hash = Sha256::new();
-    let mut content = file.open()?;
+    let mut content = file.open_raw()?;
+    let mut chunk = vec![0; 1 << 18];
     loop {
-        let chunk = content.fill_buf().map_err(|error| file.failed(error))?;
-        if chunk.is_empty() {
+        let n = content
+            .read(&mut chunk)
+            .map_err(|error| file.raw_error(error))?;
+        if n == 0 {
             return Ok(hash.finalize().into());
         }
-        hash.update(chunk);
-        let length = chunk.len();
-        content.consume(length);
+        hash.update(&chunk[..n]);
     }
 }
 
@@ -162,9 +316,7 @@ mod tests {
         let summary = synth::write_corpus(4, 20_000, &mut written).expect("writing to memory");
         let written = String::from_utf8(written).expect("ASCII");
         let separator = format!("\n{}\n", synth::SEPARATOR);
-        let read: Vec<_> = stories(&config)
-            .map(|entry| entry.expect("stories do not fail").document.text)
-            .collect();
+        let read: Vec<_> = stories(&config).map(|entry| entry.document.text).collect();
         assert_eq!(read.len() as u64, summary.stories);
         assert_eq!(read.join(&separator) + &separator, written);
     }

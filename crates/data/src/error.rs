@@ -5,108 +5,59 @@ use std::path::PathBuf;
 
 use llm_tokenizer::TokenizerError;
 
+use crate::sources::{FileError, RecordError};
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A source does not exist.
-    #[error("{path}: no such file or folder", path = .path.display())]
-    Missing {
+    /// A record of a source cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A source cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Standard input is a source more than once.
+    #[error("standard input (`-`) can be a source only once")]
+    StdinTwice,
+    /// Everything was passed over.
+    #[error("no text is left: all of it was skipped ({skipped}), first {place}: {reason}")]
+    AllSkipped {
+        /// How much of each kind.
+        skipped: String,
+        /// Where the first record was.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A source has a weight that cannot be.
+    #[error("{path}: the weight is {found}, but must be above 0 and at most 100", path = .path.display())]
+    Weight {
+        /// The source.
+        path: PathBuf,
+        /// The value found.
+        found: f64,
+    },
+    /// A source for validation has a weight.
+    #[error("{path}: a weight means nothing in data.validation_sources, where each document counts once", path = .path.display())]
+    ValidationWeight {
         /// The source.
         path: PathBuf,
     },
-    /// A source is of a kind that is not read.
-    #[error("{path}: not a kind of file that can be read; use .txt, .jsonl, .txt.gz or .jsonl.gz", path = .path.display())]
-    Unsupported {
-        /// The source.
-        path: PathBuf,
-    },
-    /// A folder holds no file that can be read.
-    #[error("{path}: the folder holds no .txt, .jsonl, .txt.gz or .jsonl.gz file", path = .path.display())]
-    EmptyFolder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A source holds no text.
-    #[error("{path}: holds no text; take it out of the sources", path = .path.display())]
-    Empty {
-        /// The source.
-        path: PathBuf,
-    },
-    /// A file or folder cannot be read.
-    #[error("{path}: cannot be read", path = .path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// A gzip file is damaged.
-    #[error("{path}: the gzip data is damaged or cut short; fetch the file again", path = .path.display())]
-    Gzip {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// A file is not UTF-8.
-    #[error("{path}:{line}: byte {offset} of the text is not UTF-8; convert the file first", path = .path.display())]
-    Utf8 {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The offset of the bad byte in the unpacked file, from 0.
-        offset: u64,
-        /// The reason.
-        source: std::str::Utf8Error,
-    },
-    /// A line of a `.jsonl` file is not JSON.
-    #[error("{path}:{line}: not valid JSON", path = .path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The reason.
-        source: serde_json::Error,
-    },
-    /// A line of a `.jsonl` file is JSON, but no object.
-    #[error("{path}:{line}: expected an object with the key `{key}`, found {found}", path = .path.display())]
-    JsonObject {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The key of the text.
-        key: String,
-        /// The kind of value in its place.
-        found: &'static str,
-    },
-    /// A line of a `.jsonl` file lacks the text.
-    #[error("{path}:{line}: no key `{key}`, only {found}; name the key of the text with `text_field`", path = .path.display())]
-    JsonKey {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The key of the text.
-        key: String,
-        /// The keys that are there.
+    /// The weights of the sources leave nothing to train on.
+    #[error("the weights of data.sources leave no document to train on; raise them")]
+    NothingToTrainOn,
+    /// A character coding has no such name.
+    #[error(
+        "`{found}` is no name of a character coding; use \"auto\", \"utf-8\", \"windows-1252\", \"iso-8859-2\", \"shift_jis\", \"gb18030\", \"utf-16le\" or another of the Encoding Standard of the web"
+    )]
+    Encoding {
+        /// The name found.
         found: String,
     },
-    /// The text of a line of a `.jsonl` file is no string.
-    #[error("{path}:{line}: `{key}` must be a string, found {found}", path = .path.display())]
-    JsonType {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The key of the text.
-        key: String,
-        /// The kind of value in its place.
-        found: &'static str,
-    },
+    /// `data.max_document_bytes` is zero.
+    #[error("data.max_document_bytes must be at least 1 byte")]
+    LimitZero,
     /// `read_tokens` was given no source.
     #[error("no source was given")]
     NoSource,
@@ -127,6 +78,16 @@ pub enum DataError {
     Separator {
         /// The value found.
         found: String,
+    },
+    /// A key of `[data.clean]` has a value that makes no sense.
+    #[error("data.clean.{key} holds {found}, but {rule}")]
+    CleanKey {
+        /// The key, without the name of the table.
+        key: &'static str,
+        /// The value found.
+        found: String,
+        /// What a value must be.
+        rule: &'static str,
     },
     /// A size cannot be understood.
     #[error(
@@ -188,6 +149,14 @@ pub enum DataError {
         path: PathBuf,
         /// The reason.
         source: serde_json::Error,
+    },
+    /// A file of a cache entry cannot be read.
+    #[error("{path}: cannot be read", path = .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
     },
     /// A file of a cache entry disagrees with the header.
     #[error("{path}: {what} is {found}, but the header says {expected}", path = .path.display())]

@@ -30,24 +30,40 @@
 //! ```
 
 mod cache;
+mod clean;
 mod config;
 mod corpus;
-mod documents;
+mod encode;
 mod error;
-mod files;
+mod html;
+mod plan;
 mod prepare;
 mod random;
 mod shard;
 mod size;
+mod sources;
 mod split;
+mod spool;
+mod stats;
 mod synth;
 mod windows;
 
-pub use config::{DataConfig, SplitBy, SynthConfig};
-pub use documents::{Document, Documents};
+pub use clean::{
+    CharacterChanges, CleanConfig, CleanReport, Cleaned, Cleaner, DocumentFilters, DocumentReason,
+    DuplicateFilters, Example, LineFilters, LineReason, NearDuplicates, NormalForm, Removed,
+    RemovedBy, RepetitionFilters, Sketch,
+};
+pub use config::{DataConfig, OnError, SplitBy, SynthConfig};
 pub use error::DataError;
-pub use prepare::{Prepared, TokenizedText, prepare, prepare_with, read_tokens};
+pub use html::readable_text;
+pub use prepare::{Prepared, TokenizedText, prepare, prepare_with, read_tokens, split};
 pub use shard::TokenShard;
 pub use size::{ByteSize, parse_size};
+pub use sources::{
+    Document, Documents, FileError, FileFault, Format, RecordError, RecordFault, Skipped,
+    SkippedRecord, Source, WholeDocuments,
+};
+pub use split::Part;
+pub use stats::{TextStats, TextSummary};
 pub use synth::{Check, CorpusSummary, SEPARATOR, Story, StoryGenerator, check, write_corpus};
 pub use windows::Windows;

@@ -1,6 +1,5 @@
 //! From a configuration to token shards: find the text, split it, make the tokenizer, tokenize, cache.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -8,12 +7,15 @@ use llm_tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};
 use sha2::{Digest, Sha256};
 
 use crate::cache::{CacheEntry, Floor, Header, TRAIN, VALIDATION, VERSION};
+use crate::clean::CleanReport;
 use crate::config::DataConfig;
-use crate::corpus::{Corpus, Entry};
-use crate::documents::Documents;
+use crate::corpus::Corpus;
+use crate::encode::{self, Cuts};
 use crate::error::DataError;
+use crate::plan::{Collect, Plan, Scan, Text, Texts};
 use crate::shard::{ShardWriter, TokenShard, Width};
-use crate::split::{Part, Piece, Split};
+use crate::sources::{Documents, Skipped, Source};
+use crate::split::{Part, Split};
 
 /// How much text a BPE is given at a time, in bytes; cut at a line end.
 const TRAINING_CHUNK: usize = 1 << 16;
@@ -34,6 +36,10 @@ pub struct Prepared {
     /// The lowest loss that any model can reach on the validation part, in nats per character; for the story grammar only. The end of a
     /// story is part of it. Where a tail cuts a story, only the whole stories after the cut are counted.
     pub validation_floor: Option<f64>,
+    /// What was passed over of all sources, under [`OnError::Skip`](crate::OnError::Skip); known of cached tokens too.
+    pub skipped: Skipped,
+    /// What cleaning did to the sources and to those for validation, where `data.clean` asks for it; known of cached tokens too.
+    pub cleaned: Vec<CleanReport>,
 }
 
 /// The tokens of a text, in memory.
@@ -47,6 +53,8 @@ pub struct TokenizedText {
     pub chars: u64,
     /// How many documents there are.
     pub documents: usize,
+    /// What was passed over, under [`OnError::Skip`](crate::OnError::Skip).
+    pub skipped: Skipped,
 }
 
 /// Makes the tokens of `data`, or finds them in `cache_dir`, with the tokenizer that `tokenizer` describes.
@@ -84,15 +92,14 @@ pub fn prepare_with(
     run(data, &Recipe::Given(tokenizer.clone()), cache_dir)
 }
 
-/// Tokenizes all text of `sources` as one row, without split and cache. As in [`prepare`], documents are preceded by the end-of-text
-/// token when there are several.
+/// Tokenizes all text of `sources` as one row, without split, weights and cache; `data` says how they are read, its own sources are not
+/// looked at. As in [`prepare`], documents are preceded by the end-of-text token when there are several.
 ///
 /// # Errors
 /// Whatever is wrong with the sources.
 pub fn read_tokens(
-    sources: &[PathBuf],
-    text_field: &str,
-    separator: &str,
+    sources: &[Source],
+    data: &DataConfig,
     tokenizer: &Tokenizer,
 ) -> Result<TokenizedText, DataError> {
     if sources.is_empty() {
@@ -103,21 +110,33 @@ pub fn read_tokens(
         bytes: 0,
         chars: 0,
         documents: 0,
+        skipped: Skipped::default(),
     };
-    for document in Documents::open(sources, text_field, separator)? {
-        let document = document?;
-        if all.documents == 1 {
+    let mut documents = Documents::open(sources, data)?;
+    let mut texts = documents.by_ref().map(|document| {
+        document.map(|document| Text {
+            part: Part::Train,
+            text: document.text,
+            origin: document.origin,
+            opens: !document.continues,
+            begins: !document.continues,
+            nats: None,
+        })
+    });
+    encode::encode_all(tokenizer, Cuts::Nowhere, &mut texts, |text, tokens| {
+        if text.begins && all.documents == 1 {
             all.tokens.splice(0..0, tokenizer.eos());
         }
-        if all.documents >= 1 {
+        if text.begins && all.documents >= 1 {
             all.tokens.extend(tokenizer.eos());
         }
-        all.tokens
-            .extend(encode(tokenizer, &document.text, &document.origin)?);
-        all.bytes += document.text.len() as u64;
-        all.chars += document.text.chars().count() as u64;
-        all.documents += 1;
-    }
+        all.tokens.extend(tokens);
+        all.bytes += text.text.len() as u64;
+        all.chars += text.text.chars().count() as u64;
+        all.documents += usize::from(text.begins);
+        Ok(())
+    })?;
+    all.skipped = documents.skipped().clone();
     Ok(all)
 }
 
@@ -139,16 +158,7 @@ struct Job<'a> {
 
 fn run(data: &DataConfig, recipe: &Recipe, cache_dir: &Path) -> Result<Prepared, DataError> {
     data.validate()?;
-    let job = Job {
-        data,
-        recipe,
-        corpus: Corpus::of(data)?,
-        validation: if data.validation_sources.is_empty() {
-            None
-        } else {
-            Some(Corpus::of_sources(&data.validation_sources, data)?)
-        },
-    };
+    let job = Job::new(data, recipe)?;
     let folder = cache_dir.join("tokens").join(job.key()?);
     let found = CacheEntry::find(&folder);
     let from_cache = found.is_some();
@@ -167,10 +177,25 @@ fn run(data: &DataConfig, recipe: &Recipe, cache_dir: &Path) -> Result<Prepared,
         folder,
         from_cache,
         validation_floor: entry.floor.map(|floor| floor.nats / floor.chars as f64),
+        skipped: entry.skipped,
+        cleaned: entry.cleaned,
     })
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    fn new(data: &'a DataConfig, recipe: &'a Recipe) -> Result<Self, DataError> {
+        let validation = match &data.validation_sources[..] {
+            [] => None,
+            sources => Some(Corpus::of_sources(sources, data)?),
+        };
+        Ok(Self {
+            data,
+            recipe,
+            corpus: Corpus::of(data)?,
+            validation,
+        })
+    }
+
     /// A name for the result: the same for the same content and settings.
     fn key(&self) -> Result<String, DataError> {
         let mut hash = Sha256::new();
@@ -195,30 +220,11 @@ impl Job<'_> {
         Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    fn build(&self, folder: &Path) -> Result<Header, DataError> {
-        let scan = Scan::new(&self.corpus)?;
-        let split = match &self.validation {
-            Some(_) => Split::All(Part::Train),
-            None => Split::new(self.data, &scan.chars)?,
-        };
-        let plan = Plan {
-            corpus: &self.corpus,
-            n_pieces: scan.pieces(&split),
-            scan,
-            split,
-        };
-        let mut plans = vec![plan];
-        if let Some(validation) = &self.validation {
-            let scan = Scan::new(validation)?;
-            plans.push(Plan {
-                corpus: validation,
-                n_pieces: [0, scan.chars.len()],
-                scan,
-                split: Split::All(Part::Validation),
-            });
-        }
-
-        let tokenizer = self.tokenizer(&plans)?;
+    fn build(self, folder: &Path) -> Result<Header, DataError> {
+        let beside = folder.parent().unwrap_or(folder);
+        let Dealt { corpora, cleaned } = Dealt::new(self.corpus, self.validation, beside)?;
+        let plans = plans(self.data, &corpora, self.recipe.collects())?;
+        let tokenizer = self.recipe.tokenizer(&plans)?;
         tokenizer.save(folder)?;
         let width = Width::for_vocabulary(tokenizer.vocab_size());
         let mut shards = Shards {
@@ -227,8 +233,16 @@ impl Job<'_> {
             validation: ShardWriter::create(folder, VALIDATION, width)?,
             floor: Floor::default(),
         };
+        let mut skipped = Skipped::default();
         for plan in &plans {
-            plan.walk(|entry, piece, text| shards.add(plan, entry, piece, text))?;
+            let mut texts = plan.texts()?;
+            encode::encode_all(
+                &tokenizer,
+                self.recipe.cuts(),
+                &mut texts,
+                |text, tokens| shards.add(plan, text, tokens),
+            )?;
+            skipped.append(plan.scan.skipped.clone());
         }
         let floor = shards.floor;
         Ok(Header {
@@ -242,18 +256,113 @@ impl Job<'_> {
                 .iter()
                 .flat_map(|plan| plan.corpus.sources())
                 .collect(),
+            skipped,
+            cleaned,
         })
+    }
+}
+
+/// The text of both parts, clean, and what cleaning did.
+struct Dealt {
+    /// The corpus, and that for validation where there is one.
+    corpora: Vec<Corpus>,
+    cleaned: Vec<CleanReport>,
+}
+
+impl Dealt {
+    /// Cleans where that is asked for; temporary files lie in `folder`.
+    fn new(corpus: Corpus, validation: Option<Corpus>, folder: &Path) -> Result<Self, DataError> {
+        let mut dealt = Self {
+            corpora: Vec::new(),
+            cleaned: Vec::new(),
+        };
+        for corpus in std::iter::once(corpus).chain(validation) {
+            let (corpus, report) = corpus.cleaned(folder)?;
+            dealt.corpora.push(corpus);
+            dealt.cleaned.extend(report);
+        }
+        Ok(dealt)
+    }
+}
+
+/// What is made of the corpus, and of that for validation where there is one.
+fn plans<'a>(
+    data: &DataConfig,
+    corpora: &'a [Corpus],
+    collect: Collect,
+) -> Result<Vec<Plan<'a>>, DataError> {
+    let scan = Scan::new(&corpora[0], collect)?;
+    let split = match corpora.len() {
+        1 => Split::new(data, &scan.chars)?,
+        _ => Split::All(Part::Train),
+    };
+    let mut plans = vec![Plan::new(&corpora[0], scan, split)];
+    if plans[0].n_pieces[Part::Train as usize] == 0 {
+        return Err(DataError::NothingToTrainOn);
+    }
+    for validation in &corpora[1..] {
+        let scan = Scan::new(validation, collect)?;
+        plans.push(Plan::new(validation, scan, Split::All(Part::Validation)));
+    }
+    Ok(plans)
+}
+
+/// Hands each document of `data`, cleaned and weighed as a run would have it, to `visit` with its part and where it comes from, and
+/// gives what was passed over. A document that the split cuts comes in two.
+///
+/// # Errors
+/// Whatever is wrong with the configuration or the sources, and what `visit` says.
+pub fn split<E: From<DataError>>(
+    data: &DataConfig,
+    mut visit: impl FnMut(Part, &str, &str) -> Result<(), E>,
+) -> Result<Skipped, E> {
+    data.validate()?;
+    let job = Job::new(data, &Recipe::Characters)?;
+    let Dealt { corpora, .. } = Dealt::new(job.corpus, job.validation, &std::env::temp_dir())?;
+    let mut skipped = Skipped::default();
+    for plan in plans(data, &corpora, Collect::Nothing)? {
+        // Of a very long document the pieces are put together again.
+        let mut open: Option<Text> = None;
+        for text in plan.texts()? {
+            let text = text?;
+            match &mut open {
+                Some(open) if !text.opens => open.text.push_str(&text.text),
+                _ => {
+                    if let Some(done) = open.replace(text) {
+                        visit(done.part, &done.text, &done.origin)?;
+                    }
+                }
+            }
+        }
+        if let Some(done) = open {
+            visit(done.part, &done.text, &done.origin)?;
+        }
+        skipped.append(plan.scan.skipped);
+    }
+    Ok(skipped)
+}
+
+impl Recipe {
+    /// What a first pass over the text has to find.
+    fn collects(&self) -> Collect {
+        match self {
+            Self::Characters => Collect::Characters,
+            _ => Collect::Nothing,
+        }
     }
 
     fn tokenizer(&self, plans: &[Plan<'_>]) -> Result<Tokenizer, DataError> {
-        Ok(match self.recipe {
-            Recipe::Given(tokenizer) => tokenizer.clone(),
-            Recipe::Characters => {
-                let alphabet: String = plans.iter().flat_map(|plan| &plan.scan.alphabet).collect();
+        Ok(match self {
+            Self::Given(tokenizer) => tokenizer.clone(),
+            Self::Characters => {
+                let alphabet: String = plans
+                    .iter()
+                    .flat_map(|plan| plan.scan.alphabet.chars())
+                    .collect();
                 Tokenizer::train_characters([alphabet])?
             }
-            Recipe::Bpe(vocab_size) => {
-                let mut texts = TrainingTexts::new(&plans[0]);
+            Self::Bpe(vocab_size) => {
+                let mut texts = TrainingTexts::new(&plans[0])?;
                 let failure = Arc::clone(&texts.failure);
                 let tokenizer = Tokenizer::train_bpe(&mut texts, *vocab_size);
                 let failure = failure.lock().map_or(None, |mut failure| failure.take());
@@ -264,96 +373,13 @@ impl Job<'_> {
             }
         })
     }
-}
 
-/// What a first pass over a corpus finds.
-struct Scan {
-    /// Of each document.
-    chars: Vec<u64>,
-    alphabet: BTreeSet<char>,
-}
-
-impl Scan {
-    fn new(corpus: &Corpus) -> Result<Self, DataError> {
-        let mut scan = Self {
-            chars: Vec::new(),
-            alphabet: BTreeSet::new(),
-        };
-        for entry in corpus.entries() {
-            let text = entry?.document.text;
-            let mut last = None;
-            let mut n = 0;
-            for char in text.chars() {
-                n += 1;
-                // Saves most of the look-ups.
-                if last != Some(char) {
-                    scan.alphabet.insert(char);
-                    last = Some(char);
-                }
-            }
-            scan.chars.push(n);
+    /// Where a long text may be cut. What a tokenizer from elsewhere does is not known here.
+    fn cuts(&self) -> Cuts {
+        match self {
+            Self::Characters | Self::Bpe(_) => Cuts::BeforeLineEnds,
+            Self::Given(_) => Cuts::Nowhere,
         }
-        Ok(scan)
-    }
-
-    /// How many pieces of documents the training and the validation part get.
-    fn pieces(&self, split: &Split) -> [usize; 2] {
-        let mut n_pieces = [0; 2];
-        for (index, &chars) in self.chars.iter().enumerate() {
-            for piece in split.pieces(index, chars) {
-                n_pieces[piece.part as usize] += 1;
-            }
-        }
-        n_pieces
-    }
-}
-
-/// A corpus and how it is dealt out.
-struct Plan<'a> {
-    corpus: &'a Corpus,
-    scan: Scan,
-    split: Split,
-    /// In the training and the validation part.
-    n_pieces: [usize; 2],
-}
-
-impl Plan<'_> {
-    /// Calls `visit` with each piece and its text, in order.
-    fn walk(
-        &self,
-        mut visit: impl FnMut(&Entry, &Piece, &str) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let mut n_documents = 0;
-        for entry in self.corpus.entries() {
-            let entry = entry?;
-            let chars = *self.scan.chars.get(n_documents).ok_or(DataError::Changed)?;
-            for piece in self.split.pieces(n_documents, chars) {
-                let text = piece_text(&entry, &piece, chars)?;
-                visit(&entry, &piece, text)?;
-            }
-            n_documents += 1;
-        }
-        if n_documents == self.scan.chars.len() {
-            Ok(())
-        } else {
-            Err(DataError::Changed)
-        }
-    }
-}
-
-fn piece_text<'t>(entry: &'t Entry, piece: &Piece, chars: u64) -> Result<&'t str, DataError> {
-    let text = &entry.document.text;
-    if piece.chars == (0..chars) {
-        return Ok(text);
-    }
-    let at = |n: u64| {
-        let n = usize::try_from(n).ok()?;
-        let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-        ends.into_iter().nth(n)
-    };
-    match (at(piece.chars.start), at(piece.chars.end)) {
-        (Some(start), Some(end)) => Ok(&text[start..end]),
-        _ => Err(DataError::Changed),
     }
 }
 
@@ -365,43 +391,29 @@ struct Shards<'a> {
 }
 
 impl Shards<'_> {
-    fn add(
-        &mut self,
-        plan: &Plan<'_>,
-        entry: &Entry,
-        piece: &Piece,
-        text: &str,
-    ) -> Result<(), DataError> {
-        let starts_here = piece.chars.start == 0;
+    fn add(&mut self, plan: &Plan<'_>, text: &Text, tokens: Vec<u32>) -> Result<(), DataError> {
         let separator = self
             .tokenizer
             .eos()
-            .filter(|_| starts_here && plan.n_pieces[piece.part as usize] > 1);
-        let tokens = encode(self.tokenizer, text, &entry.document.origin)?;
-        if let (true, Part::Validation, Some(nats)) = (starts_here, piece.part, entry.nats) {
+            .filter(|_| text.begins && plan.n_pieces[text.part as usize] > 1);
+        if let (true, Part::Validation, Some(nats)) = (text.begins, text.part, text.nats) {
             self.floor.nats += nats;
-            self.floor.chars += piece.chars.end;
+            self.floor.chars += text.text.chars().count() as u64;
         }
-        let shard = match piece.part {
+        let shard = match text.part {
             Part::Train => &mut self.train,
             Part::Validation => &mut self.validation,
         };
-        shard.document(text, separator.into_iter().chain(tokens))
+        if text.opens {
+            shard.end_document()?;
+        }
+        shard.add(&text.text, separator.into_iter().chain(tokens))
     }
-}
-
-fn encode(tokenizer: &Tokenizer, text: &str, origin: &str) -> Result<Vec<u32>, DataError> {
-    tokenizer.encode(text).map_err(|source| DataError::Encode {
-        origin: origin.to_owned(),
-        source,
-    })
 }
 
 /// The text of the training part, in chunks. Ends at the first error, which it keeps: a trainer takes texts, not results.
 struct TrainingTexts<'a> {
-    plan: &'a Plan<'a>,
-    entries: Box<dyn Iterator<Item = Result<Entry, DataError>> + Send>,
-    n_documents: usize,
+    texts: Texts<'a>,
     /// The text at hand and how much of it is given out.
     text: String,
     done: usize,
@@ -409,34 +421,26 @@ struct TrainingTexts<'a> {
 }
 
 impl<'a> TrainingTexts<'a> {
-    fn new(plan: &'a Plan<'a>) -> Self {
-        Self {
-            plan,
-            entries: plan.corpus.entries(),
-            n_documents: 0,
+    fn new(plan: &'a Plan<'a>) -> Result<Self, DataError> {
+        Ok(Self {
+            texts: plan.texts()?,
             text: String::new(),
             done: 0,
             failure: Arc::default(),
-        }
+        })
     }
 
-    /// Moves on to the next document with training text; false at the end.
+    /// Moves on to the next training text; false at the end.
     fn advance(&mut self) -> Result<bool, DataError> {
-        loop {
-            let Some(entry) = self.entries.next() else {
-                return Ok(false);
-            };
-            let entry = entry?;
-            let chars = self.plan.scan.chars.get(self.n_documents);
-            let chars = *chars.ok_or(DataError::Changed)?;
-            let pieces = self.plan.split.pieces(self.n_documents, chars);
-            self.n_documents += 1;
-            if let Some(piece) = pieces.iter().find(|piece| piece.part == Part::Train) {
-                self.text = piece_text(&entry, piece, chars)?.to_owned();
+        for text in &mut self.texts {
+            let text = text?;
+            if text.part == Part::Train {
+                self.text = text.text;
                 self.done = 0;
                 return Ok(true);
             }
         }
+        Ok(false)
     }
 }
 

@@ -73,6 +73,19 @@ impl TokenShard {
         }
     }
 
+    /// The tokens of documents, one after the other, in memory.
+    pub fn from_documents(documents: impl IntoIterator<Item = Vec<u32>>) -> Self {
+        let mut shard = Self::from_tokens(Vec::new());
+        shard.ends.clear();
+        let mut all = Vec::new();
+        for document in documents {
+            all.extend(document);
+            shard.ends.push(all.len() as u64);
+        }
+        shard.tokens = Storage::Memory(all);
+        shard
+    }
+
     /// Maps the shard `name` of `folder`, after comparing the lengths of its files.
     pub(crate) fn open(
         folder: &Path,
@@ -170,6 +183,8 @@ pub(crate) struct ShardWriter {
     ends: Output,
     width: Width,
     counts: Counts,
+    /// Whether there is a document at hand.
+    open: bool,
 }
 
 impl ShardWriter {
@@ -179,29 +194,39 @@ impl ShardWriter {
             ends: Output::create(ends_path(folder, name))?,
             width,
             counts: Counts::default(),
+            open: false,
         })
     }
 
-    /// Adds the tokens of a document, made of `text`.
-    pub(crate) fn document(
+    /// Ends the document at hand, if there is one. What is added next begins another.
+    pub(crate) fn end_document(&mut self) -> Result<(), DataError> {
+        if std::mem::take(&mut self.open) {
+            self.ends.write(&self.counts.tokens.to_le_bytes())?;
+            self.counts.documents += 1;
+        }
+        Ok(())
+    }
+
+    /// Adds to the document at hand the tokens of `text`.
+    pub(crate) fn add(
         &mut self,
         text: &str,
         tokens: impl IntoIterator<Item = u32>,
     ) -> Result<(), DataError> {
+        self.open = true;
         for token in tokens {
             self.tokens
                 .write(&token.to_le_bytes()[..self.width.bytes()])?;
             self.counts.tokens += 1;
         }
-        self.ends.write(&self.counts.tokens.to_le_bytes())?;
-        self.counts.documents += 1;
         self.counts.bytes += text.len() as u64;
         self.counts.chars += text.chars().count() as u64;
         Ok(())
     }
 
     /// Brings everything to the disk.
-    pub(crate) fn finish(self) -> Result<Counts, DataError> {
+    pub(crate) fn finish(mut self) -> Result<Counts, DataError> {
+        self.end_document()?;
         self.tokens.finish()?;
         self.ends.finish()?;
         Ok(self.counts)
@@ -307,8 +332,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (width, high) in [(Width::U16, 65_535), (Width::U32, 4_000_000_000)] {
             let mut writer = ShardWriter::create(folder.path(), "x", width).expect("a new shard");
-            writer.document("h\u{e9}", [1, high, 3]).expect("written");
-            writer.document("b", [4]).expect("written");
+            writer.add("h", [1]).expect("written");
+            writer.add("\u{e9}", [high, 3]).expect("written");
+            writer.end_document().expect("written");
+            writer.add("b", [4]).expect("written");
             let counts = writer.finish().expect("synced");
             assert_eq!(
                 counts,

@@ -13,8 +13,10 @@ const ENOUGH_DOCUMENTS: usize = 20;
 
 /// One of the two parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// What is trained on.
     Train,
+    /// What is kept aside.
     Validation,
 }
 

@@ -91,14 +91,14 @@ fn every_setting_that_matters_makes_another_entry() {
     );
     check(
         &DataConfig {
-            validation_sources: vec![file.clone()],
+            validation_sources: vec![file.clone().into()],
             ..base.clone()
         },
         &character,
     );
     check(
         &DataConfig {
-            sources: vec![file.clone(), file.clone()],
+            sources: vec![file.clone().into(), file.clone().into()],
             ..base.clone()
         },
         &character,

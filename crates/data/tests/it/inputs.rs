@@ -1,32 +1,20 @@
 //! Good and bad sources.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use llm_data::{DataError, Documents, SEPARATOR, StoryGenerator, write_corpus};
+use llm_data::{DataConfig, Documents, SEPARATOR, StoryGenerator, write_corpus};
 
-use crate::Folder;
-
-fn read(sources: &[PathBuf]) -> Result<Vec<String>, DataError> {
-    let documents = Documents::open(sources, "text", SEPARATOR)?;
-    documents.map(|document| document.map(|d| d.text)).collect()
-}
+use crate::{Folder, fails_as, field, read_as};
 
 #[track_caller]
 fn check(source: &Path, expected: &[&str]) {
-    assert_eq!(read(&[source.to_owned()]).expect("good sources"), expected);
+    let read = read_as(source, &DataConfig::default());
+    assert_eq!(read.expect("good sources"), expected);
 }
 
-/// The message names the file and says all of `parts`, on one line and without a full stop.
 #[track_caller]
 fn fails(source: &Path, parts: &[&str]) {
-    let error = read(&[source.to_owned()])
-        .expect_err("a bad source")
-        .to_string();
-    assert!(error.contains(&source.display().to_string()), "{error}");
-    for part in parts {
-        assert!(error.contains(part), "no `{part}` in: {error}");
-    }
-    assert!(!error.contains('\n') && !error.ends_with('.'), "{error}");
+    fails_as(source, &DataConfig::default(), parts);
 }
 
 #[test]
@@ -58,10 +46,11 @@ fn text_is_one_document_or_several() {
 fn an_empty_separator_parts_nothing() {
     let folder = Folder::new();
     let file = folder.file("a.txt", "one\n\n<|endoftext|>\n");
-    let documents: Vec<_> = Documents::open(&[file], "text", "")
-        .expect("a good source")
-        .collect();
-    assert_eq!(documents.len(), 1);
+    let data = DataConfig {
+        document_separator: String::new(),
+        ..DataConfig::default()
+    };
+    assert_eq!(read_as(file, &data).expect("a good source").len(), 1);
 }
 
 #[test]
@@ -71,7 +60,7 @@ fn json_lines_have_a_document_each() {
     check(&folder.file("a.jsonl", lines), &["one\n", "two"]);
     check(&folder.gzip("a.jsonl.gz", lines), &["one\n", "two"]);
     let other = folder.file("b.jsonl", "{\"body\": \"x\"}");
-    let mut documents = Documents::open(&[other], "body", "").expect("a good source");
+    let mut documents = Documents::open(&[other.into()], &field("body")).expect("a good source");
     let document = documents.next().expect("a document").expect("a good line");
     assert_eq!(document.text, "x");
     assert!(
@@ -86,9 +75,13 @@ fn folders_are_read_by_path_and_other_kinds_passed_over() {
     let folder = Folder::new();
     folder.file("z/b.txt", "2");
     folder.file("z/a/c.jsonl", "{\"text\": \"1\"}");
-    folder.file("z/notes.md", "no");
+    folder.file("z/notes.rst", "no");
+    folder.file("z/.hidden.txt", "no");
+    folder.file("z/.git/a.txt", "no");
     folder.gzip("z/c.txt.gz", "3");
-    check(&folder.path().join("z"), &["1", "2", "3"]);
+    folder.file("z/d.md", "4");
+    check(&folder.path().join("z"), &["1", "2", "3", "4"]);
+    check(&folder.path().join("z/.git"), &["no"]);
 }
 
 #[test]
@@ -96,7 +89,9 @@ fn a_written_corpus_is_read_back_story_by_story() {
     let folder = Folder::new();
     let mut corpus = Vec::new();
     write_corpus(5, 30_000, &mut corpus).expect("writing to memory");
-    let read = read(&[folder.file("stories.txt", corpus)]).expect("good sources");
+    assert_eq!(DataConfig::default().document_separator, SEPARATOR);
+    let read = read_as(folder.file("stories.txt", corpus), &DataConfig::default());
+    let read = read.expect("good sources");
     let made: Vec<_> = StoryGenerator::new(5)
         .take(read.len())
         .map(|s| s.text)
@@ -111,20 +106,29 @@ fn bad_files_are_named() {
     let file = |name: &str, content: &[u8]| folder.file(name, content);
     fails(&folder.path().join("none.txt"), &["no such file"]);
     fails(&file("a.pdf", b"x"), &[".txt", ".jsonl", ".gz"]);
-    fails(&file("a.csv.gz", b"x"), &[".txt"]);
+    fails(&file("a.docx.gz", b"x"), &[".txt"]);
+    fails(&file("a.gz", b"x"), &[".txt", "`format`"]);
     fails(&file("README", b"x"), &[".txt"]);
     fails(&file("empty.txt", b""), &["no text"]);
     fails(&file("blank.txt", b" \n<|endoftext|>\n\n"), &["no text"]);
     fails(&file("blank.jsonl", b"\n\n"), &["no text"]);
-    fails(
+    let strict = DataConfig {
+        encoding: "utf-8".to_owned(),
+        ..DataConfig::default()
+    };
+    fails_as(
         &file("latin.txt", b"one\ntw\xe9 x\n"),
-        &["latin.txt:2", "byte 6", "UTF-8"],
+        &strict,
+        &["latin.txt:2", "byte 6", "UTF-8", "`encoding`"],
     );
-    fails(
+    fails_as(
         &folder.gzip("latin.txt.gz", b"\xff"),
+        &strict,
         &["latin.txt.gz:1", "byte 0"],
     );
     fails(&file("plain.txt.gz", b"this is not gzip"), &["gzip"]);
+    fails(&file("hollow.txt.gz", b""), &["gzip"]);
+    fails(&file("plain.txt.zst", b"this is not zstd"), &["zstd"]);
     let whole =
         std::fs::read(folder.gzip("whole.txt.gz", "some text ".repeat(500))).expect("a file");
     fails(
@@ -132,7 +136,10 @@ fn bad_files_are_named() {
         &["cut short"],
     );
     std::fs::create_dir(folder.path().join("hollow")).expect("a folder");
-    fails(&folder.path().join("hollow"), &["folder holds no .txt"]);
+    fails(
+        &folder.path().join("hollow"),
+        &["folder holds no file", ".txt"],
+    );
 }
 
 #[test]
@@ -160,9 +167,8 @@ fn nothing_follows_an_error() {
     let folder = Folder::new();
     let bad = folder.file("a.jsonl", "{\"text\": \"x\"}\n5\n{\"text\": \"y\"}\n");
     let good = folder.file("b.txt", "z");
-    let documents: Vec<_> = Documents::open(&[bad, good], "text", "")
-        .expect("sources")
-        .collect();
+    let documents = Documents::open(&[bad.into(), good.into()], &DataConfig::default());
+    let documents: Vec<_> = documents.expect("sources").collect();
     assert_eq!(documents.len(), 2);
     assert!(documents[0].is_ok() && documents[1].is_err());
 }

@@ -1,8 +1,8 @@
 //! Splits, separators, tokenizers and floors of prepared data.
 
 use llm_data::{
-    DataConfig, Prepared, SplitBy, StoryGenerator, TokenShard, prepare, prepare_with, read_tokens,
-    write_corpus,
+    DataConfig, Prepared, Source, SplitBy, StoryGenerator, TokenShard, prepare, prepare_with,
+    read_tokens, write_corpus,
 };
 use llm_tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};
 use proptest::prelude::*;
@@ -68,7 +68,7 @@ fn a_separator_stands_before_each_document_that_starts_in_a_part() {
 fn validation_sources_take_the_place_of_a_split() {
     let folder = Folder::new();
     let data = DataConfig {
-        validation_sources: vec![folder.file("v.txt", "xyz")],
+        validation_sources: vec![folder.file("v.txt", "xyz").into()],
         ..of([folder.file("a.txt", "ab"), folder.file("b.txt", "c")])
     };
     let prepared = characters(&data, &folder);
@@ -143,7 +143,7 @@ fn stories_have_a_floor() {
 
     // Foreign validation text has no floor.
     let foreign = DataConfig {
-        validation_sources: vec![folder.file("v.txt", "Some text.")],
+        validation_sources: vec![folder.file("v.txt", "Some text.").into()],
         ..stories(10_000)
     };
     assert_eq!(characters(&foreign, &folder).validation_floor, None);
@@ -176,7 +176,7 @@ fn the_floor_of_a_tail_counts_whole_stories() {
 fn a_bpe_learns_from_the_training_part_only() {
     let folder = Folder::new();
     let data = DataConfig {
-        validation_sources: vec![folder.file("v.txt", "zqzqzqzqzq ".repeat(500))],
+        validation_sources: vec![folder.file("v.txt", "zqzqzqzqzq ".repeat(500)).into()],
         ..of([folder.file("a.txt", "the cat and the hat\n".repeat(500))])
     };
     let config = TokenizerConfig {
@@ -262,9 +262,13 @@ fn read_tokens_makes_one_row() {
     let folder = Folder::new();
     let tokenizer = Tokenizer::train_characters(["ab\u{e9}"]).expect("characters");
     let eos = tokenizer.eos().expect("an end-of-text token");
-    let read = |sources: &[_]| read_tokens(sources, "text", "--", &tokenizer);
-    let one = folder.file("one.txt", "ab\u{e9}");
-    let several = folder.file("several.txt", "a\n--\nb");
+    let data = DataConfig {
+        document_separator: "--".to_owned(),
+        ..DataConfig::default()
+    };
+    let read = |sources: &[_]| read_tokens(sources, &data, &tokenizer);
+    let one = Source::from(folder.file("one.txt", "ab\u{e9}"));
+    let several = folder.file("several.txt", "a\n--\nb").into();
 
     let alone = read(std::slice::from_ref(&one)).expect("good text");
     assert_eq!(

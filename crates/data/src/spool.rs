@@ -1,0 +1,156 @@
+//! Documents set down in a temporary file, to be read again and again. The file goes when its owner does.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::DataError;
+use crate::sources::Document;
+
+/// A finished file.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    file: NamedTempFile,
+}
+
+/// A file on its way.
+pub(crate) struct SpoolWriter {
+    out: BufWriter<NamedTempFile>,
+}
+
+/// Goes through a file from the beginning: each document with the number it was written with.
+pub(crate) struct SpoolReader {
+    path: PathBuf,
+    content: BufReader<File>,
+}
+
+impl SpoolWriter {
+    /// Makes a file in `folder`.
+    pub(crate) fn create(folder: &Path) -> Result<Self, DataError> {
+        let file = NamedTempFile::new_in(folder).map_err(|source| DataError::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            out: BufWriter::with_capacity(1 << 16, file),
+        })
+    }
+
+    /// Adds a document and a number of its own.
+    pub(crate) fn write(&mut self, number: usize, document: &Document) -> Result<(), DataError> {
+        let mut write = || {
+            self.out.write_all(&(number as u64).to_le_bytes())?;
+            for part in [&document.origin, &document.text] {
+                self.out.write_all(&(part.len() as u64).to_le_bytes())?;
+                self.out.write_all(part.as_bytes())?;
+            }
+            Ok(())
+        };
+        let written = write();
+        written.map_err(|source| write_error(self.out.get_ref().path(), source))
+    }
+
+    /// Ends the file.
+    pub(crate) fn finish(self) -> Result<Spool, DataError> {
+        let path = self.out.get_ref().path().to_owned();
+        let file = self.out.into_inner();
+        let file = file.map_err(|error| write_error(&path, error.into_error()))?;
+        Ok(Spool { file })
+    }
+}
+
+impl Spool {
+    /// A reader from the beginning.
+    pub(crate) fn read(&self) -> Result<SpoolReader, DataError> {
+        let path = self.file.path().to_owned();
+        match self.file.reopen() {
+            Ok(file) => Ok(SpoolReader {
+                content: BufReader::with_capacity(1 << 16, file),
+                path,
+            }),
+            Err(source) => Err(DataError::Read { path, source }),
+        }
+    }
+}
+
+impl SpoolReader {
+    fn number(&mut self) -> io::Result<Option<u64>> {
+        let mut bytes = [0; 8];
+        match self.content.read_exact(&mut bytes) {
+            Ok(()) => Ok(Some(u64::from_le_bytes(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn text(&mut self) -> io::Result<String> {
+        let length = self.number()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut bytes = vec![0; length as usize];
+        self.content.read_exact(&mut bytes)?;
+        String::from_utf8(bytes).map_err(io::Error::other)
+    }
+
+    fn document(&mut self) -> io::Result<Option<(usize, Document)>> {
+        let Some(number) = self.number()? else {
+            return Ok(None);
+        };
+        let document = Document {
+            origin: self.text()?,
+            text: self.text()?,
+            continues: false,
+        };
+        Ok(Some((number as usize, document)))
+    }
+}
+
+impl Iterator for SpoolReader {
+    type Item = Result<(usize, Document), DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let document = self.document().map_err(|source| DataError::Read {
+            path: self.path.clone(),
+            source,
+        });
+        document.transpose()
+    }
+}
+
+fn write_error(path: &Path, source: io::Error) -> DataError {
+    DataError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_down_can_be_read_twice_and_is_gone_in_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let document = |text: &str| Document {
+            text: text.to_owned(),
+            origin: format!("file:{}", text.len()),
+            continues: false,
+        };
+        let written = [(3, document("é\n")), (0, document("")), (7, document("b"))];
+        let mut writer = SpoolWriter::create(folder.path()).expect("a file");
+        for (number, document) in &written {
+            writer.write(*number, document).expect("written");
+        }
+        let spool = writer.finish().expect("finished");
+        for _ in 0..2 {
+            let read: Vec<_> = spool
+                .read()
+                .expect("there")
+                .map(|found| found.expect("read"))
+                .collect();
+            assert_eq!(read, written);
+        }
+        drop(spool);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 0);
+    }
+}
