@@ -1,7 +1,8 @@
-"""Parameter trajectories of AdamW and Muon under given gradients, and gradients clipped by their global norm.
+"""Parameter trajectories of AdamW, Muon, SGD and Lion under given gradients, and gradients clipped by their global norm.
 
-Writes `optimizers.json` for `llm-train`. AdamW and clipping are `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` in
-f64. Muon is written out here in f64 after Keller Jordan (<https://kellerjordan.github.io/posts/muon/>), because
+Writes `optimizers.json` for `llm-train`. AdamW, SGD and clipping are `torch.optim.AdamW`, `torch.optim.SGD` and
+`torch.nn.utils.clip_grad_norm_` in f64; the weight decay of SGD is decoupled, so PyTorch's is 0 and the decay is applied
+here. Lion is written out after Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", algorithm 2. Muon is written out here in f64 after Keller Jordan (<https://kellerjordan.github.io/posts/muon/>), because
 `torch.optim.Muon` orthogonalises in bfloat16; the script checks the two against each other.
 """
 
@@ -33,6 +34,53 @@ def adamw(generator, name, shape, rates, betas, weight_decay, zero_at=None):
     return {
         "name": name,
         "settings": {"beta1": betas[0], "beta2": betas[1], "eps": 1e-8, "weight_decay": weight_decay},
+        "learning_rates": rates,
+        "parameter": tensor(start),
+        "gradients": gradients,
+        "after": after,
+    }
+
+
+def sgd(generator, name, shape, rates, momentum, nesterov, weight_decay):
+    parameter = torch.nn.Parameter(normal(generator, *shape))
+    start = parameter.detach().clone()
+    optimizer = torch.optim.SGD([parameter], lr=rates[0], momentum=momentum, nesterov=nesterov)
+    gradients, after = [], []
+    for rate in rates:
+        gradient = normal(generator, *shape, std=0.5)
+        optimizer.param_groups[0]["lr"] = rate
+        with torch.no_grad():
+            parameter.mul_(1.0 - rate * weight_decay)
+        parameter.grad = gradient.clone()
+        optimizer.step()
+        gradients.append(tensor(gradient))
+        after.append(tensor(parameter))
+    return {
+        "name": name,
+        "settings": {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay},
+        "learning_rates": rates,
+        "parameter": tensor(start),
+        "gradients": gradients,
+        "after": after,
+    }
+
+
+def lion(generator, name, shape, rates, betas, weight_decay, zero_at=None):
+    parameter = normal(generator, *shape)
+    start, momentum = parameter.clone(), torch.zeros_like(parameter)
+    gradients, after = [], []
+    for step, rate in enumerate(rates):
+        gradient = normal(generator, *shape, std=0.5)
+        if step == zero_at:
+            gradient.zero_()
+        direction = torch.sign(betas[0] * momentum + (1.0 - betas[0]) * gradient)
+        parameter = parameter - rate * (direction + weight_decay * parameter)
+        momentum = betas[1] * momentum + (1.0 - betas[1]) * gradient
+        gradients.append(tensor(gradient))
+        after.append(tensor(parameter))
+    return {
+        "name": name,
+        "settings": {"betas": betas, "weight_decay": weight_decay},
         "learning_rates": rates,
         "parameter": tensor(start),
         "gradients": gradients,
@@ -132,6 +180,15 @@ def main():
             muon(generator, "square-plain-momentum", (4, 4), [2e-2] * 4, 0.9, False, 0.0, "original"),
             muon(generator, "wide-match-rms", (4, 6), [1e-3] * 4, 0.95, True, 0.1, "match_rms_adamw"),
             muon(generator, "tall-match-rms", (8, 3), [1e-3] * 4, 0.95, True, 0.1, "match_rms_adamw"),
+        ],
+        "sgd": [
+            sgd(generator, "plain", (3, 4), rates, 0.0, False, 0.1),
+            sgd(generator, "momentum", (2, 5), rates, 0.9, False, 0.1),
+            sgd(generator, "nesterov", (4, 3), rates, 0.8, True, 0.0),
+        ],
+        "lion": [
+            lion(generator, "default-betas", (3, 4), rates, (0.9, 0.99), 0.1, zero_at=0),
+            lion(generator, "other-betas", (2, 3), rates, (0.95, 0.98), 1.0),
         ],
         "clip_grad_norm": [
             clipping(generator, "clipped", 1.0, [(3, 4), (5,), (2, 2)], 1.0),

@@ -1,7 +1,7 @@
 """Learning rates of every schedule at chosen steps, in plain Python.
 
 Writes `schedules.json` for `llm-train`. The warm-up and the cosine are `get_lr` of nanoGPT's `train.py`
-(<https://github.com/karpathy/nanoGPT/blob/master/train.py>); the other kinds share that warm-up. `decay_steps` is nanoGPT's
+(<https://github.com/karpathy/nanoGPT/blob/master/train.py>); the other kinds share that warm-up, and Noam is the formula of its paper. `decay_steps` is nanoGPT's
 `lr_decay_iters`: from that step on the rate is `min_learning_rate`.
 """
 
@@ -53,6 +53,17 @@ def wsd(step, s):
     return between((step - decay_start) / (s["decay_steps"] - decay_start), s)
 
 
+def noam(step, s):
+    """Vaswani et al. 2017, equation 3, whose steps count from 1 and whose warm-up ends with the peak."""
+    number, warmup_steps = step + 1, s["warmup_steps"] + 1
+    return s["d_model"] ** -0.5 * min(number**-0.5, number * warmup_steps**-1.5)
+
+
+def noam_settings(d_model, warmup_steps, decay_steps):
+    peak = (d_model * (warmup_steps + 1)) ** -0.5
+    return settings(peak, None, warmup_steps, decay_steps, d_model=d_model)
+
+
 def settings(rate, smallest, warmup_steps, decay_steps, **rest):
     return {
         "learning_rate": rate,
@@ -71,6 +82,8 @@ CASES = [
     ("constant", constant, settings(3e-4, 0.0, 20, 100)),
     ("linear", linear, settings(1e-3, 1e-4, 10, 100)),
     ("linear", linear, settings(1e-3, 0.0, 0, 40)),
+    ("noam", noam, noam_settings(512, 40, 400)),
+    ("noam", noam, noam_settings(64, 0, 100)),
     ("wsd", wsd, settings(1e-3, 1e-4, 10, 100, decay_share=0.2)),
     ("wsd", wsd, settings(2e-2, 0.0, 0, 50, decay_share=0.2)),
     ("wsd", wsd, settings(1e-3, 1e-5, 5, 200, decay_share=0.5)),

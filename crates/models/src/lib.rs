@@ -26,6 +26,7 @@ pub mod presets;
 mod architecture;
 mod config;
 mod error;
+mod grow;
 mod head;
 mod model;
 mod resolve;

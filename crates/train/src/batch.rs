@@ -4,6 +4,7 @@ use burn::prelude::*;
 use llm_data::{TokenShard, Windows};
 
 use crate::TrainError;
+use crate::packing::Packing;
 
 /// One micro-batch: inputs and, one token to the right, targets.
 pub(crate) struct Batch {
@@ -11,50 +12,76 @@ pub(crate) struct Batch {
     pub(crate) inputs: Tensor<2, Int>,
     /// `[batch * seq]`.
     pub(crate) targets: Tensor<1, Int>,
+    /// For each input, the column at which its document begins, `[batch * seq]`; `None` when borders do not matter.
+    pub(crate) first_columns: Option<Vec<u32>>,
+    /// Indices of the targets that are not to be predicted.
+    pub(crate) ignored: Vec<usize>,
 }
 
 impl Batch {
     /// The windows of `seq` + 1 tokens that begin at `starts`.
-    pub(crate) fn new(shard: &TokenShard, starts: &[usize], seq: usize, device: &Device) -> Self {
-        let mut inputs = Vec::with_capacity(starts.len() * seq);
-        let mut targets = Vec::with_capacity(starts.len() * seq);
-        for &start in starts {
-            let window = shard.tokens(start..start + seq + 1);
+    pub(crate) fn new(
+        text: &TokenShard,
+        starts: &[usize],
+        seq: usize,
+        packing: Packing,
+        device: &Device,
+    ) -> Self {
+        let rows = starts.len();
+        let mut inputs = Vec::with_capacity(rows * seq);
+        let mut targets = Vec::with_capacity(rows * seq);
+        let mut first_columns = Vec::new();
+        let mut ignored = Vec::new();
+        for (row, &start) in starts.iter().enumerate() {
+            let window = text.tokens(start..start + seq + 1);
             inputs.extend(window[..seq].iter().map(|&id| id as i32));
             targets.extend(window[1..].iter().map(|&id| id as i32));
+            if let Some(borders) = packing.borders(text, start, seq) {
+                first_columns.extend(borders.first_columns);
+                ignored.extend(borders.ignored.iter().map(|column| row * seq + column));
+            }
         }
-        let rows = starts.len();
         Self {
             inputs: Tensor::from_data(TensorData::new(inputs, [rows, seq]), device),
             targets: Tensor::from_data(TensorData::new(targets, [rows * seq]), device),
+            first_columns: (!first_columns.is_empty()).then_some(first_columns),
+            ignored,
         }
+    }
+
+    /// How many targets are to be predicted.
+    pub(crate) fn n_targets(&self) -> usize {
+        self.targets.dims()[0] - self.ignored.len()
     }
 }
 
 /// The micro-batches of a run, each a pure function of its index.
 #[derive(Debug)]
 pub(crate) struct TrainingBatches<'a> {
-    shard: &'a TokenShard,
+    text: &'a TokenShard,
     windows: Windows,
     seq: usize,
     batch_size: usize,
+    packing: Packing,
     device: Device,
 }
 
 impl<'a> TrainingBatches<'a> {
     pub(crate) fn new(
-        shard: &'a TokenShard,
+        text: &'a TokenShard,
         seq: usize,
         batch_size: usize,
+        packing: Packing,
         seed: u64,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let windows = Windows::new(shard.len(), seq, seed)?;
+        let windows = Windows::new(text.len(), seq, seed)?;
         Ok(Self {
-            shard,
+            text,
             windows,
             seq,
             batch_size,
+            packing,
             device: device.clone(),
         })
     }
@@ -65,7 +92,7 @@ impl<'a> TrainingBatches<'a> {
         let starts: Vec<usize> = (first..first + self.batch_size as u64)
             .map(|i| self.windows.start(i))
             .collect();
-        Batch::new(self.shard, &starts, self.seq, &self.device)
+        Batch::new(self.text, &starts, self.seq, self.packing, &self.device)
     }
 
     /// Passes over the training tokens after so many micro-batches.

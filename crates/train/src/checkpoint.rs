@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::optimizer::State;
+use crate::spikes::Spikes;
 
 /// Optimizer state in a checkpoint.
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -31,7 +32,7 @@ const ASIDE: &str = ".partial-old-";
 const GONE: &str = ".partial-gone-";
 
 /// The trainer's place in the run. Data order and dropout follow from the step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Progress {
     /// Optimizer steps done.
@@ -42,6 +43,18 @@ pub(crate) struct Progress {
     pub(crate) evaluations_without_best: u32,
     /// The end of the schedule where `train.max_minutes` comes before `train.max_steps`.
     pub(crate) fitted: Option<Fitted>,
+    /// What `train.skip_spikes` looks back upon.
+    #[serde(default)]
+    pub(crate) spikes: Spikes,
+}
+
+/// What a checkpoint remembers of every parameter beside its value.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// State of the optimizer.
+    pub(crate) states: BTreeMap<String, State>,
+    /// Moving average of the weights; empty when the run keeps none.
+    pub(crate) average: BTreeMap<String, Tensor<1>>,
 }
 
 /// A run cut to its time limit. Kept, so that a resumed run follows the same schedule.
@@ -115,13 +128,14 @@ impl<'a> Checkpoints<'a> {
         &self,
         model: &LanguageModel,
         states: &BTreeMap<String, State>,
+        average: Option<&BTreeMap<String, Tensor<1>>>,
         progress: &Progress,
         keep: usize,
     ) -> Result<PathBuf, TrainError> {
         let target = self.folder.join(format!("step-{}", progress.step));
         write_folder(&target, |folder| {
             self.write_model(model, folder)?;
-            write_states(states, &folder.join(OPTIMIZER))?;
+            write_memory(states, average, &folder.join(OPTIMIZER))?;
             let path = folder.join(PROGRESS);
             fs::write(&path, serde_json::to_vec(progress).expect("numbers")).map_err(failed(&path))
         })?;
@@ -154,14 +168,14 @@ impl<'a> Checkpoints<'a> {
     }
 }
 
-/// The newest checkpoint of a run: model on `device`, optimizer state, place.
+/// The newest checkpoint of a run: model on `device`, what it remembers, place.
 ///
 /// # Errors
 /// [`TrainError::NoCheckpoint`], or what is wrong with the newest one.
 pub(crate) fn newest(
     run: &Path,
     device: &Device,
-) -> Result<(LanguageModel, BTreeMap<String, State>, Progress), TrainError> {
+) -> Result<(LanguageModel, Memory, Progress), TrainError> {
     let Some((_, folder)) = steps(&run.join("checkpoints")).pop() else {
         return Err(TrainError::NoCheckpoint {
             folder: run.to_owned(),
@@ -176,8 +190,8 @@ pub(crate) fn newest(
         path,
         source: Box::new(source),
     })?;
-    let states = read_states(&folder.join(OPTIMIZER), &device.clone().without_autodiff())?;
-    Ok((load(&folder, device)?, states, progress))
+    let memory = read_memory(&folder.join(OPTIMIZER), &device.clone().without_autodiff())?;
+    Ok((load(&folder, device)?, memory, progress))
 }
 
 /// Whether a run has a checkpoint to resume from.
@@ -281,7 +295,17 @@ impl View for Stored {
     }
 }
 
-fn write_states(states: &BTreeMap<String, State>, path: &Path) -> Result<(), TrainError> {
+/// Beginnings of the names in `optimizer.safetensors`; a parameter path follows.
+const FIRST_MOMENT: &str = "adamw.first.";
+const SECOND_MOMENT: &str = "adamw.second.";
+const MOMENTUM: &str = "momentum.";
+const AVERAGE: &str = "average.";
+
+fn write_memory(
+    states: &BTreeMap<String, State>,
+    average: Option<&BTreeMap<String, Tensor<1>>>,
+    path: &Path,
+) -> Result<(), TrainError> {
     let stored = |tensor: &Tensor<1>| {
         let values: Vec<f32> = tensor
             .to_data()
@@ -299,12 +323,15 @@ fn write_states(states: &BTreeMap<String, State>, path: &Path) -> Result<(), Tra
     let tensors = states.iter().flat_map(|(path, state)| match state {
         State::AdamW([first, second]) => {
             vec![
-                (format!("adamw.first.{path}"), stored(first)),
-                (format!("adamw.second.{path}"), stored(second)),
+                (format!("{FIRST_MOMENT}{path}"), stored(first)),
+                (format!("{SECOND_MOMENT}{path}"), stored(second)),
             ]
         }
-        State::Muon(momentum) => vec![(format!("muon.momentum.{path}"), stored(momentum))],
+        State::Momentum(momentum) => vec![(format!("{MOMENTUM}{path}"), stored(momentum))],
     });
+    let averages = average.into_iter().flatten();
+    let averages = averages.map(|(path, value)| (format!("{AVERAGE}{path}"), stored(value)));
+    let tensors = tensors.chain(averages);
     let file = safetensors::serialize(tensors, None).map_err(|source| TrainError::Damaged {
         path: path.to_owned(),
         source: Box::new(source),
@@ -312,7 +339,7 @@ fn write_states(states: &BTreeMap<String, State>, path: &Path) -> Result<(), Tra
     fs::write(path, file).map_err(failed(path))
 }
 
-fn read_states(path: &Path, device: &Device) -> Result<BTreeMap<String, State>, TrainError> {
+fn read_memory(path: &Path, device: &Device) -> Result<Memory, TrainError> {
     let damaged = |source: Box<dyn std::error::Error + Send + Sync>| TrainError::Damaged {
         path: path.to_owned(),
         source,
@@ -336,14 +363,19 @@ fn read_states(path: &Path, device: &Device) -> Result<BTreeMap<String, State>, 
             device,
         ))
     };
-    let mut states = BTreeMap::new();
+    let mut memory = Memory::default();
     for name in tensors.names() {
-        if let Some(path) = name.strip_prefix("adamw.first.") {
-            let moments = [tensor(name)?, tensor(&format!("adamw.second.{path}"))?];
-            states.insert(path.to_owned(), State::AdamW(moments));
-        } else if let Some(path) = name.strip_prefix("muon.momentum.") {
-            states.insert(path.to_owned(), State::Muon(tensor(name)?));
+        if let Some(path) = name.strip_prefix(FIRST_MOMENT) {
+            let moments = [tensor(name)?, tensor(&format!("{SECOND_MOMENT}{path}"))?];
+            memory.states.insert(path.to_owned(), State::AdamW(moments));
+        } else if let Some(path) = name.strip_prefix(MOMENTUM) {
+            let momentum = State::Momentum(tensor(name)?);
+            memory.states.insert(path.to_owned(), momentum);
+        } else if let Some(path) = name.strip_prefix(AVERAGE) {
+            memory.average.insert(path.to_owned(), tensor(name)?);
+        } else if !name.starts_with(SECOND_MOMENT) {
+            return Err(damaged(format!("{name} has no meaning here").into()));
         }
     }
-    Ok(states)
+    Ok(memory)
 }

@@ -1,6 +1,6 @@
 //! How far the predictions of two models for the same text are apart.
 //!
-//! Protocol: that of [`evaluate`](crate::evaluate). Logarithms and sums are taken in f64, so that equal models are exactly equal.
+//! Protocol: [`Protocol::side_by_side`]. Logarithms and sums are taken in f64, so that equal models are exactly equal.
 
 use burn::module::Module;
 use burn::prelude::*;
@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use crate::TrainError;
 use crate::batch::Batch;
-use crate::evaluate::window_starts;
+use crate::evaluate::{Protocol, windows};
 use crate::objective::hidden;
+use crate::packing::Packing;
 
 /// Positions whose scores are held at a time.
 const POSITIONS: usize = 128;
@@ -37,8 +38,6 @@ pub struct Comparison {
     pub losses: [f64; 2],
     /// Number of tokens that were predicted.
     pub tokens: u64,
-    /// Number of tokens at the end that filled no window.
-    pub tokens_left_out: u64,
 }
 
 /// `Σ p_A (ln p_A - ln p_B)` of each token that is predicted, in nats.
@@ -52,7 +51,7 @@ pub struct KlDivergence {
     pub max: f64,
 }
 
-/// Compares A and B over all windows of `seq` tokens.
+/// Compares A and B over all windows of so many tokens.
 ///
 /// # Errors
 /// Those of [`evaluate`](crate::evaluate); [`TrainError::Vocabularies`] when the models have not the same number of tokens;
@@ -60,25 +59,29 @@ pub struct KlDivergence {
 pub fn compare(
     models: [&LanguageModel; 2],
     text: &TokenShard,
-    seq: usize,
+    window: usize,
 ) -> Result<Comparison, TrainError> {
     let vocabularies = models.map(|model| model.architecture().vocab_size());
     if vocabularies[0] != vocabularies[1] {
         return Err(TrainError::Vocabularies(vocabularies));
     }
-    let starts = window_starts(models[0], text, seq, None)?;
+    let protocol = Protocol::side_by_side(window);
+    let all = windows(models[0], text, &protocol)?;
     // The same windows, when they fit the other context too.
-    window_starts(models[1], text, seq, None)?;
+    windows(models[1], text, &protocol)?;
     // Share the weights, without a graph.
     let models = models.map(|model| model.valid());
-    let mut positions = Vec::with_capacity(starts.len() * seq);
-    for start in starts {
-        let targets = text.tokens(start + 1..start + seq + 1);
+    let mut positions = Vec::with_capacity(text.len());
+    for window in all {
+        let (start, seq) = (window.start, window.seq);
+        let targets = text.tokens(start + window.first_target + 1..start + seq + 1);
         let hidden = [0, 1].map(|i| {
-            let batch = Batch::new(text, &[start], seq, &models[i].device());
-            hidden(&models[i], batch.inputs, None)
+            let device = models[i].device();
+            let batch = Batch::new(text, &[start], seq, Packing::Across, &device);
+            hidden(&models[i], &batch, None)
         });
-        for (first, targets) in (0..).step_by(POSITIONS).zip(targets.chunks(POSITIONS)) {
+        let firsts = (window.first_target..).step_by(POSITIONS);
+        for (first, targets) in firsts.zip(targets.chunks(POSITIONS)) {
             let scores = [0, 1].map(|i| {
                 let rows = hidden[i].clone().narrow(0, first, targets.len());
                 scores(&models[i], rows)
@@ -89,8 +92,7 @@ pub fn compare(
     if !positions.iter().all(Position::is_finite) {
         return Err(TrainError::ScoresNotFinite);
     }
-    let left_out = (text.len() - 1 - positions.len()) as u64;
-    Ok(summary(&positions, left_out))
+    Ok(summary(&positions))
 }
 
 /// Scores of every token after each row, `[rows, vocab_size]`.
@@ -177,7 +179,7 @@ fn best(scores: &[f32]) -> Vec<usize> {
     best
 }
 
-fn summary(positions: &[Position], tokens_left_out: u64) -> Comparison {
+fn summary(positions: &[Position]) -> Comparison {
     let n = positions.len() as f64;
     let mean = |value: fn(&Position) -> f64| positions.iter().map(value).sum::<f64>() / n;
     let mut kls: Vec<f64> = positions.iter().map(|position| position.kl).collect();
@@ -201,7 +203,6 @@ fn summary(positions: &[Position], tokens_left_out: u64) -> Comparison {
             mean(|position| position.losses[1]),
         ],
         tokens: positions.len() as u64,
-        tokens_left_out,
     }
 }
 
@@ -254,12 +255,12 @@ mod tests {
             losses: [1.0, kl],
         };
         let positions: Vec<_> = (1..=100).map(|i| position(f64::from(i))).collect();
-        let found = summary(&positions, 7);
+        let found = summary(&positions);
         assert_eq!(found.kl.mean, 50.5);
         assert_eq!((found.kl.percentile_99, found.kl.max), (99.0, 100.0));
         assert_eq!((found.same_best, found.largest_difference), (0.5, 100.0));
         assert_eq!(found.losses, [1.0, 50.5]);
-        assert_eq!((found.tokens, found.tokens_left_out), (100, 7));
-        assert_eq!(summary(&positions[..1], 0).kl.percentile_99, 1.0);
+        assert_eq!(found.tokens, 100);
+        assert_eq!(summary(&positions[..1]).kl.percentile_99, 1.0);
     }
 }

@@ -1,17 +1,46 @@
 //! The loss of a model over a text.
-//!
-//! Protocol: windows of `seq` tokens side by side, each predicted from its own window only; the rest that fills no window is left out.
 
 use burn::module::Module;
+use llm_core::kernels::CrossEntropyOptions;
 use llm_data::TokenShard;
 use llm_models::LanguageModel;
 
 use crate::TrainError;
 use crate::batch::Batch;
 use crate::objective::token_losses;
+use crate::packing::Packing;
 
 /// Tokens in one pass of an evaluation.
 const TOKENS_PER_PASS: usize = 4096;
+
+/// How a loss is measured; two losses compare only under the same protocol.
+///
+/// Windows go over the text in strides, and each predicts the tokens that no window before it has predicted: with strides as long as the
+/// window each token from its own window only, with shorter ones from at least `window - stride` tokens before it. The last window is
+/// moved back to end with the text. Token 0 is not predicted: nothing stands before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// Tokens in one window.
+    pub window: usize,
+    /// Tokens from one window to the next, at most `window`.
+    pub stride: usize,
+    /// What is made of the borders of documents.
+    pub packing: Packing,
+    /// How many windows are taken, from the beginning of the text; `None` for all.
+    pub max_windows: Option<usize>,
+}
+
+impl Protocol {
+    /// All windows of so many tokens, side by side.
+    pub fn side_by_side(window: usize) -> Self {
+        Self {
+            window,
+            stride: window,
+            packing: Packing::Across,
+            max_windows: None,
+        }
+    }
+}
 
 /// Result of [`evaluate`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,69 +49,136 @@ pub struct Evaluation {
     pub loss: f64,
     /// Number of tokens that were predicted.
     pub tokens: u64,
-    /// Number of tokens at the end that filled no window.
-    pub tokens_left_out: u64,
 }
 
-/// Mean loss over the first `max_windows` windows of `seq` tokens, or over all.
-///
-/// Token 0 is not predicted: nothing stands before it.
+/// Mean loss over a text.
 ///
 /// # Errors
-/// [`TrainError::TooLittleText`] when not one window fits; [`TrainError::WindowTooLong`] when the model's context is shorter.
+/// [`TrainError::TooLittleText`] when there is nothing to predict; [`TrainError::WindowTooLong`] when the model's context is shorter.
+///
+/// # Panics
+/// When the window or the stride is 0, or the stride longer than the window.
 pub fn evaluate(
     model: &LanguageModel,
     text: &TokenShard,
-    seq: usize,
-    max_windows: Option<usize>,
+    protocol: &Protocol,
 ) -> Result<Evaluation, TrainError> {
-    let starts = window_starts(model, text, seq, max_windows)?;
+    let windows = windows(model, text, protocol)?;
+    // All windows have one length: only a text that is shorter than one has a shorter one, its only.
+    let seq = windows[0].seq;
     // Shares the weights, without a graph.
     let model = model.valid();
     let device = model.device();
-    let mut sum = 0.0;
-    for starts in starts.chunks((TOKENS_PER_PASS / seq).max(1)) {
-        let losses = token_losses(&model, Batch::new(text, starts, seq, &device), None);
-        let losses: Vec<f32> = losses
+    let (mut sum, mut tokens) = (0.0, 0);
+    for windows in windows.chunks((TOKENS_PER_PASS / seq).max(1)) {
+        let starts: Vec<usize> = windows.iter().map(|window| window.start).collect();
+        let batch = Batch::new(text, &starts, seq, protocol.packing, &device);
+        let losses = token_losses(&model, &batch, CrossEntropyOptions::default(), None);
+        let mut losses: Vec<f32> = losses
             .into_data()
             .convert::<f32>()
             .try_to_vec()
             .expect("converted to f32");
-        sum += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        for &index in &batch.ignored {
+            losses[index] = 0.0;
+        }
+        for (row, window) in windows.iter().enumerate() {
+            let first = row * seq + window.first_target;
+            let of_window = first..(row + 1) * seq;
+            sum += losses[of_window.clone()]
+                .iter()
+                .map(|&loss| f64::from(loss))
+                .sum::<f64>();
+            let ignored = batch.ignored.iter().filter(|i| of_window.contains(i));
+            tokens += (of_window.len() - ignored.count()) as u64;
+        }
     }
-    let tokens = (starts.len() * seq) as u64;
     Ok(Evaluation {
-        loss: sum / tokens as f64,
+        loss: sum / tokens.max(1) as f64,
         tokens,
-        tokens_left_out: (text.len() - 1) as u64 - tokens,
     })
 }
 
-/// Where the windows of the protocol begin, at most `max_windows` of them.
+/// A window of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScoredWindow {
+    /// Its first input.
+    pub(crate) start: usize,
+    /// Number of its inputs.
+    pub(crate) seq: usize,
+    /// The first of its targets that no window before it has predicted.
+    pub(crate) first_target: usize,
+}
+
+/// The windows of the protocol, at least one.
 ///
 /// # Errors
 /// Those of [`evaluate`].
-pub(crate) fn window_starts(
+pub(crate) fn windows(
     model: &LanguageModel,
     text: &TokenShard,
-    seq: usize,
-    max_windows: Option<usize>,
-) -> Result<Vec<usize>, TrainError> {
+    protocol: &Protocol,
+) -> Result<Vec<ScoredWindow>, TrainError> {
     let max_seq_len = model.architecture().max_seq_len();
-    if seq > max_seq_len {
+    if protocol.window > max_seq_len {
         return Err(TrainError::WindowTooLong {
-            seq_len: seq,
+            seq_len: protocol.window,
             max_seq_len,
         });
     }
-    if text.len() <= seq {
+    if text.len() < 2 {
         return Err(TrainError::TooLittleText {
             part: "validation",
             tokens: text.len(),
-            needed: seq + 1,
+            needed: 2,
         });
     }
-    let all = (text.len() - 1) / seq;
-    let windows = max_windows.map_or(all, |most| most.min(all));
-    Ok((0..windows).map(|window| window * seq).collect())
+    let all = over(text.len() - 1, protocol.window, protocol.stride);
+    let most = protocol.max_windows.unwrap_or(usize::MAX);
+    Ok(all.take(most.max(1)).collect())
+}
+
+/// The windows over so many targets.
+fn over(n_targets: usize, window: usize, stride: usize) -> impl Iterator<Item = ScoredWindow> {
+    assert!(
+        (1..=window).contains(&stride),
+        "strides of {stride} under windows of {window}"
+    );
+    let seq = window.min(n_targets);
+    let ends = (seq..n_targets).step_by(stride).chain([n_targets]);
+    ends.scan(0, move |done, end| {
+        let start = end - seq;
+        let first_target = *done - start;
+        *done = end;
+        Some(ScoredWindow {
+            start,
+            seq,
+            first_target,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn every_target_is_predicted_once_and_from_far_enough(
+            n_targets in 1usize..200,
+            window in 1usize..40,
+            stride in 1usize..40,
+        ) {
+            let stride = stride.min(window);
+            let mut done = 0;
+            for found in over(n_targets, window, stride) {
+                proptest::prop_assert_eq!(found.start + found.first_target, done);
+                proptest::prop_assert!(found.first_target < found.seq && found.seq <= window);
+                // All but the first window see what their stride leaves them.
+                proptest::prop_assert!(found.start == 0 || found.first_target >= window - stride);
+                done = found.start + found.seq;
+            }
+            proptest::prop_assert_eq!(done, n_targets);
+        }
+    }
 }

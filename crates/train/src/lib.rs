@@ -30,17 +30,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod average;
 mod batch;
 mod checkpoint;
 mod compare;
 mod config;
 mod error;
 mod evaluate;
+mod find_learning_rate;
 mod gradients;
 mod metrics;
 mod objective;
 mod optimizer;
+mod packing;
+mod run;
 mod schedule;
+mod settings;
+mod spikes;
 mod steps;
 mod trainer;
 
@@ -50,8 +56,12 @@ pub use config::{
     Moments, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig,
 };
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, Protocol, evaluate};
+pub use find_learning_rate::{RangePoint, RangeTest, RateRange, find_learning_rate};
 pub use metrics::{Record, Split};
+pub use packing::Packing;
+pub use run::{Event, Outcome, Run, Start, StopReason};
 pub use schedule::Schedule;
+pub use settings::Settings;
 pub use steps::{StepResult, TrainingSteps};
-pub use trainer::{Event, Outcome, Run, Settings, Start, StopReason, train};
+pub use trainer::train;

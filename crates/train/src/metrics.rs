@@ -27,12 +27,15 @@ pub struct Record {
     pub split: Split,
     /// Mean loss in nats per token: of this step's tokens, or of the evaluation's.
     pub loss: f64,
-    /// Learning rate of this step (AdamW's).
+    /// Learning rate of this step, of all parameters but those of Muon.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub learning_rate: Option<f64>,
     /// Norm of all gradients before clipping.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grad_norm: Option<f64>,
+    /// Steps so far whose update was left out; with `train.skip_spikes`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped_steps: Option<u64>,
     /// Training tokens seen so far.
     pub tokens: u64,
     /// Passes over the training tokens so far.
@@ -131,6 +134,7 @@ mod tests {
             loss: 1.5,
             learning_rate: Some(0.1),
             grad_norm: None,
+            skipped_steps: None,
             tokens: 10,
             epoch: 0.5,
             tokens_per_s: None,
@@ -163,6 +167,7 @@ mod tests {
             loss: 1.5,
             learning_rate: None,
             grad_norm: None,
+            skipped_steps: None,
             tokens: 10,
             epoch: 0.5,
             tokens_per_s: None,

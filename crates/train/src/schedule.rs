@@ -1,6 +1,7 @@
 //! The learning rate at every step.
 //!
-//! Warm-up and cosine are those of Karpathy's nanoGPT (`get_lr`); WSD is Hu et al. 2024, "MiniCPM", section 4.
+//! Warm-up and cosine are those of Karpathy's nanoGPT (`get_lr`); WSD is Hu et al. 2024, "MiniCPM", section 4; Noam is Vaswani et al.
+//! 2017, equation 3, with the peak given in place of `(d_model · warmup_steps)^-0.5`, and reached by the step after the warm-up, as by all.
 
 use crate::config::{ScheduleConfig, ScheduleKind};
 
@@ -45,6 +46,7 @@ impl Schedule {
         }
         let from = match self.kind {
             ScheduleKind::Constant => return 1.0,
+            ScheduleKind::Noam => return ((self.warmup_steps + 1.0) / (step + 1.0)).sqrt(),
             ScheduleKind::Cosine | ScheduleKind::Linear => self.warmup_steps,
             ScheduleKind::Wsd => (self.max_steps * (1.0 - self.decay_share)).max(self.warmup_steps),
         };
@@ -78,7 +80,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Settings {
         learning_rate: f64,
-        min_learning_rate: f64,
+        min_learning_rate: Option<f64>,
         warmup_steps: u64,
         decay_steps: u64,
         decay_share: Option<f64>,
@@ -100,7 +102,7 @@ mod tests {
             let config = ScheduleConfig {
                 kind: case.kind,
                 warmup_steps: Some(warmup_steps),
-                min_learning_rate: Some(min_learning_rate),
+                min_learning_rate,
                 decay_share,
             };
             let schedule = Schedule::new(&config, decay_steps, learning_rate);
@@ -143,7 +145,7 @@ mod tests {
         #[test]
         fn a_factor_stays_in_its_bounds(
             kind in proptest::sample::select(vec![
-                ScheduleKind::Cosine, ScheduleKind::Linear, ScheduleKind::Constant, ScheduleKind::Wsd,
+                ScheduleKind::Cosine, ScheduleKind::Linear, ScheduleKind::Constant, ScheduleKind::Noam, ScheduleKind::Wsd,
             ]),
             warmup_steps in 0u64..50,
             max_steps in 50u64..500,
@@ -153,11 +155,12 @@ mod tests {
             let config = ScheduleConfig {
                 kind,
                 warmup_steps: Some(warmup_steps),
-                min_learning_rate: (kind != ScheduleKind::Constant).then_some(0.1),
+                min_learning_rate: (!matches!(kind, ScheduleKind::Constant | ScheduleKind::Noam)).then_some(0.1),
                 decay_share: (kind == ScheduleKind::Wsd).then_some(share),
             };
             let factor = Schedule::new(&config, max_steps, 1.0).factor(step);
-            let least = if step < warmup_steps { 0.0 } else { 0.1 - 1e-12 };
+            let unbounded = step < warmup_steps || kind == ScheduleKind::Noam;
+            let least = if unbounded { 0.0 } else { 0.1 - 1e-12 };
             proptest::prop_assert!(factor > 0.0 && factor >= least && factor <= 1.0, "{factor}");
         }
     }

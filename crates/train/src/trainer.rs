@@ -4,127 +4,22 @@
 //! anywhere goes on with the same bits from its last checkpoint.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::prelude::*;
+use burn::module::Module;
 use llm_core::memory::resident_bytes;
-use llm_data::TokenShard;
-use llm_models::LanguageModel;
 use llm_models::checkpoint::SpecialIds;
-use llm_models::generate::{Decision, GenerateConfig, Method, Special, generate};
+use llm_models::generate::{Decision, GenerateConfig, Method, generate};
 
-use crate::checkpoint::{Checkpoints, Fitted, Progress, WriteExtras, newest};
-use crate::config::{OptimizerConfig, ScheduleConfig, TrainConfig};
+use crate::checkpoint::{Checkpoints, Fitted, Progress, newest};
+use crate::evaluate::Protocol;
 use crate::gradients::first_not_finite;
 use crate::metrics::{MetricsFile, Record, Split};
+use crate::run::{Event, Outcome, Run, Start, StopReason};
+use crate::settings::Settings;
 use crate::steps::{StepResult, TrainingSteps};
 use crate::{Evaluation, TrainError, evaluate};
-
-/// The tables of a configuration that the trainer reads.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
-    /// `[train]`
-    pub train: TrainConfig,
-    /// `[optimizer]`
-    pub optimizer: OptimizerConfig,
-    /// `[schedule]`
-    pub schedule: ScheduleConfig,
-}
-
-/// Where a run begins.
-#[derive(Debug)]
-pub enum Start {
-    /// At step 0 with this model, on a device with automatic differentiation.
-    Fresh(Box<LanguageModel>),
-    /// At the newest checkpoint of the run folder, on this device.
-    Resume(Device),
-}
-
-/// What a run needs beside settings and data.
-pub struct Run<'a> {
-    /// The run folder, which exists.
-    pub folder: &'a Path,
-    /// Training tokens.
-    pub training: &'a TokenShard,
-    /// Validation tokens.
-    pub validation: &'a TokenShard,
-    /// Tokens with a meaning of their own.
-    pub special: Special,
-    /// Prompt of the samples; empty for the beginning of a text.
-    pub sample_prompt: Vec<u32>,
-    /// Writes what belongs beside the model: tokenizer, model card.
-    pub write_extras: WriteExtras<'a>,
-    /// Asked after every step whether to save and stop.
-    pub interrupted: &'a dyn Fn() -> bool,
-    /// Told what happens.
-    pub on_event: &'a mut dyn FnMut(Event<'_>),
-}
-
-/// What happens in a run.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A training step is done; every step, also those that `metrics.jsonl` leaves out.
-    Step(&'a Record),
-    /// An evaluation is done.
-    Evaluation {
-        /// Its record.
-        record: &'a Record,
-        /// Whether no evaluation before had a lower loss.
-        is_best: bool,
-    },
-    /// A checkpoint is written.
-    Checkpoint {
-        /// Its folder.
-        folder: &'a Path,
-    },
-    /// The time limit comes before `train.max_steps` at the pace of this machine: the schedule ends after fewer steps.
-    Fitted {
-        /// Steps that fit.
-        steps: u64,
-    },
-    /// The model wrote something.
-    Sample {
-        /// Optimizer steps done.
-        step: u64,
-        /// The new tokens.
-        tokens: &'a [u32],
-    },
-}
-
-/// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// `train.max_steps`.
-    Steps,
-    /// `train.max_tokens`.
-    Tokens,
-    /// `train.max_epochs`.
-    Epochs,
-    /// `train.max_minutes`.
-    Time,
-    /// `train.patience`.
-    Patience,
-    /// The caller asked; the run can be resumed.
-    Interrupted,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Why.
-    pub reason: StopReason,
-    /// Optimizer steps done, those before a resume included.
-    pub steps: u64,
-    /// Training tokens seen.
-    pub tokens: u64,
-    /// Seconds of this process.
-    pub seconds: f64,
-    /// Loss over the whole validation part; none when interrupted.
-    pub evaluation: Option<Evaluation>,
-    /// The folder of the finished model; none when interrupted.
-    pub model: Option<PathBuf>,
-}
 
 /// Trains until a limit, an interruption or an error.
 ///
@@ -142,13 +37,14 @@ pub fn train<'a>(
         eos: run.special.eos.into_iter().collect(),
     };
     let checkpoints = Checkpoints::open(run.folder, special, run.write_extras)?;
-    let (model, states, progress) = match start {
+    let (model, memory, progress) = match start {
         Start::Fresh(model) => (*model, Default::default(), Progress::default()),
         Start::Resume(device) => newest(run.folder, &device.autodiff())?,
     };
     let max_seq_len = model.architecture().max_seq_len();
     let seq = settings.window(max_seq_len, run.training, run.validation)?;
-    let mut steps = TrainingSteps::going_on(model, settings, run.training, seq, states)?;
+    let spikes = progress.spikes.clone();
+    let mut steps = TrainingSteps::going_on(model, settings, run.training, seq, memory, spikes)?;
     steps.end_schedule_at(last_step(settings, &progress));
     let trainer = Trainer {
         settings,
@@ -160,48 +56,6 @@ pub fn train<'a>(
         run,
     };
     trainer.run()
-}
-
-impl Settings {
-    /// Checks every number against its range.
-    ///
-    /// # Errors
-    /// [`TrainError::Config`] names the key, the value and what is allowed.
-    pub fn validate(&self) -> Result<(), TrainError> {
-        self.train.validate()?;
-        self.optimizer.validate()?;
-        self.schedule
-            .validate(self.train.max_steps, self.optimizer.learning_rate)
-    }
-
-    /// Tokens in one window of a model with this context, of which both parts hold at least one.
-    ///
-    /// # Errors
-    /// [`TrainError::WindowTooLong`] or [`TrainError::TooLittleText`].
-    pub fn window(
-        &self,
-        max_seq_len: usize,
-        training: &TokenShard,
-        validation: &TokenShard,
-    ) -> Result<usize, TrainError> {
-        let seq_len = self.train.seq_len.unwrap_or(max_seq_len);
-        if seq_len > max_seq_len {
-            return Err(TrainError::WindowTooLong {
-                seq_len,
-                max_seq_len,
-            });
-        }
-        for (part, shard) in [("training", training), ("validation", validation)] {
-            if shard.len() <= seq_len {
-                return Err(TrainError::TooLittleText {
-                    part,
-                    tokens: shard.len(),
-                    needed: seq_len + 1,
-                });
-            }
-        }
-        Ok(seq_len)
-    }
 }
 
 /// The step after which a run ends: `train.max_steps`, or what was found to fit into `train.max_minutes` in its place.
@@ -307,21 +161,18 @@ impl Trainer<'_> {
             }
             (
                 Some(evaluation),
-                Some(self.checkpoints.save_final(&self.model().valid())?),
+                Some(self.checkpoints.save_final(&self.steps.result())?),
             )
         };
         Ok(Outcome {
             reason,
             steps: self.progress.step,
+            skipped_steps: self.steps.spikes().skipped,
             tokens: self.tokens(),
             seconds: self.clock.seconds(),
             evaluation,
             model,
         })
-    }
-
-    fn model(&self) -> &LanguageModel {
-        self.steps.model()
     }
 
     fn reached_limit(&self) -> Option<StopReason> {
@@ -401,6 +252,7 @@ impl Trainer<'_> {
             loss,
             learning_rate: None,
             grad_norm: None,
+            skipped_steps: None,
             tokens: self.tokens(),
             epoch: self.epochs(),
             tokens_per_s: None,
@@ -411,10 +263,26 @@ impl Trainer<'_> {
     }
 
     fn report(&mut self, result: &StepResult) -> Result<(), TrainError> {
+        if result.skipped {
+            (self.run.on_event)(Event::SpikeSkipped {
+                step: self.progress.step,
+                loss: result.loss,
+                grad_norm: result.grad_norm,
+            });
+        }
+        if !result.grad_norm.is_finite() {
+            // No record holds such a number.
+            return Ok(());
+        }
         let tokens = (self.clock.steps * self.steps.tokens_per_step()) as f64;
         let record = Record {
             learning_rate: Some(result.learning_rate),
             grad_norm: Some(result.grad_norm),
+            skipped_steps: self
+                .settings
+                .train
+                .skip_spikes
+                .map(|_| self.steps.spikes().skipped),
             tokens_per_s: Some(tokens / self.clock.in_steps.as_secs_f64()),
             ..self.record(Split::Train, result.loss)
         };
@@ -427,14 +295,15 @@ impl Trainer<'_> {
     }
 
     fn evaluate(&mut self, max_windows: Option<usize>) -> Result<Evaluation, TrainError> {
-        let evaluation = evaluate(
-            self.model(),
-            self.run.validation,
-            self.steps.seq(),
+        let model = self.steps.result();
+        let protocol = Protocol {
+            packing: self.settings.packing,
             max_windows,
-        )?;
+            ..Protocol::side_by_side(self.steps.seq())
+        };
+        let evaluation = evaluate(&model, self.run.validation, &protocol)?;
         if !evaluation.loss.is_finite() {
-            let what = first_not_finite(self.model())
+            let what = first_not_finite(&model)
                 .map_or("the validation loss".into(), |p| format!("the weight {p}"));
             return Err(TrainError::NotFinite {
                 step: self.progress.step,
@@ -461,7 +330,7 @@ impl Trainer<'_> {
             is_best,
         });
         if is_best {
-            self.checkpoints.save_best(&self.model().valid())?;
+            self.checkpoints.save_best(&model)?;
         }
         Ok(evaluation)
     }
@@ -475,7 +344,7 @@ impl Trainer<'_> {
             ..GenerateConfig::default()
         };
         let prompt = std::slice::from_ref(&self.run.sample_prompt);
-        let model = self.model().valid();
+        let model = self.steps.result();
         let mut go_on = |_| Decision::Continue;
         let out = generate(
             &model,
@@ -495,16 +364,20 @@ impl Trainer<'_> {
     /// # Errors
     /// Weights that are not finite reach no checkpoint: the one before must stay the newest.
     fn checkpoint(&mut self) -> Result<(), TrainError> {
-        if let Some(path) = first_not_finite(self.model()) {
+        if let Some(path) = first_not_finite(self.steps.model()) {
             return Err(TrainError::NotFinite {
                 step: self.progress.step,
                 what: format!("the weight {path}"),
             });
         }
-        let (model, states) = (self.model().valid(), self.steps.states());
-        let folder =
-            self.checkpoints
-                .save_step(&model, states, &self.progress, self.settings.train.keep)?;
+        self.progress.spikes = self.steps.spikes().clone();
+        let folder = self.checkpoints.save_step(
+            &self.steps.model().valid(),
+            self.steps.states(),
+            self.steps.average(),
+            &self.progress,
+            self.settings.train.keep,
+        )?;
         (self.run.on_event)(Event::Checkpoint { folder: &folder });
         Ok(())
     }

@@ -2,7 +2,9 @@
 //!
 //! State is kept by parameter path, so that it can be written beside the model and found again.
 
+mod lion;
 mod muon;
+mod sgd;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,6 +22,8 @@ use crate::config::{Moments, OptimizerConfig, OptimizerKind};
 const MUON_LEARNING_RATE: f64 = 0.02;
 /// Momentum of Muon where none is set.
 const MUON_MOMENTUM: f64 = 0.95;
+/// Momentum of SGD where none is set.
+const SGD_MOMENTUM: f64 = 0.9;
 
 /// What the rules remember of one parameter, as flat vectors.
 #[derive(Clone, Debug)]
@@ -30,8 +34,8 @@ const MUON_MOMENTUM: f64 = 0.95;
 pub(crate) enum State {
     /// First and second moment.
     AdamW([Tensor<1>; 2]),
-    /// Momentum of the gradient.
-    Muon(Tensor<1>),
+    /// Momentum of the gradient, of all other rules.
+    Momentum(Tensor<1>),
 }
 
 /// Updates the weights and keeps what it needs for that.
@@ -96,7 +100,9 @@ impl Optimizer {
             state,
         } in updated
         {
-            self.states.insert(path, state);
+            if let Some(state) = state {
+                self.states.insert(path, state);
+            }
             values.insert(id, (shape, value));
         }
         module.map(&mut Returner { values })
@@ -124,7 +130,7 @@ struct Updated {
     path: String,
     shape: Vec<usize>,
     value: Tensor<1>,
-    state: State,
+    state: Option<State>,
 }
 
 impl Taken {
@@ -133,57 +139,93 @@ impl Taken {
     }
 
     fn updated(self, config: &OptimizerConfig, update: Update) -> Updated {
-        let rank = self.shape.len();
+        let Self {
+            id,
+            path,
+            shape,
+            value,
+            gradient,
+            state,
+        } = self;
         // Norms and biases are not decayed: their size is no measure of complexity.
-        let weight_decay = if rank >= 2 { config.weight_decay } else { 0.0 };
-        let zeros = || self.gradient.zeros_like();
-        let (value, state) = if config.kind == OptimizerKind::Muon && is_muons(&self.path, rank) {
-            let momentum = match self.state {
-                Some(State::Muon(momentum)) => momentum,
-                _ => zeros(),
-            };
-            let step = muon::Step {
-                learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
-                    * update.factor,
-                momentum: config.muon_momentum.unwrap_or(MUON_MOMENTUM),
-                weight_decay,
-                gradient_scale: update.gradient_scale,
-            };
-            let matrix = [self.shape[0], self.shape[1]];
-            let length = self.shape[0] * self.shape[1];
-            let (value, momentum) = muon::update(
-                self.value.reshape(matrix),
-                self.gradient.reshape(matrix),
-                momentum.reshape(matrix),
-                &step,
-            );
-            let momentum = momentum.reshape([length]);
-            (value.reshape([length]), State::Muon(momentum))
-        } else {
-            let moments = match self.state {
-                Some(State::AdamW(moments)) => moments,
-                _ => [zeros(), zeros()],
-            };
-            // A checkpoint holds them as f32, which loses nothing.
-            let moments = match config.moments {
-                Moments::F32 => moments,
-                Moments::Bf16 => moments.map(|moment| moment.cast(FloatDType::BF16)),
-            };
-            let step = AdamWStep {
-                learning_rate: config.learning_rate * update.factor,
-                betas: config.betas,
-                eps: config.eps,
-                weight_decay,
-                step: update.step,
-                gradient_scale: update.gradient_scale,
-            };
-            let (value, moments) = adamw(self.value, self.gradient, moments, &step);
-            (value, State::AdamW(moments))
+        let weight_decay = match shape.len() {
+            0 | 1 => 0.0,
+            _ => config.weight_decay,
+        };
+        let learning_rate = config.learning_rate * update.factor;
+        let gradient_scale = update.gradient_scale;
+        let (momentum, moments) = match state {
+            Some(State::Momentum(momentum)) => (Some(momentum), None),
+            Some(State::AdamW(moments)) => (None, Some(moments)),
+            None => (None, None),
+        };
+        let zeros = || gradient.zeros_like();
+        let (value, state) = match config.kind {
+            OptimizerKind::Sgd => {
+                let step = sgd::Step {
+                    learning_rate,
+                    momentum: config.momentum.unwrap_or(SGD_MOMENTUM),
+                    nesterov: config.nesterov.unwrap_or(false),
+                    weight_decay,
+                    gradient_scale,
+                };
+                let (value, momentum) = sgd::update(value, gradient, momentum, &step);
+                (value, momentum.map(State::Momentum))
+            }
+            OptimizerKind::Lion => {
+                let step = lion::Step {
+                    learning_rate,
+                    betas: config.betas(),
+                    weight_decay,
+                    gradient_scale,
+                };
+                let momentum = momentum.unwrap_or_else(zeros);
+                let (value, momentum) = lion::update(value, gradient, momentum, &step);
+                (value, Some(State::Momentum(momentum)))
+            }
+            OptimizerKind::Muon if is_muons(&path, shape.len()) => {
+                let step = muon::Step {
+                    learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
+                        * update.factor,
+                    momentum: config.muon_momentum.unwrap_or(MUON_MOMENTUM),
+                    weight_decay,
+                    gradient_scale,
+                };
+                let momentum = momentum.unwrap_or_else(zeros);
+                let matrix = [shape[0], shape[1]];
+                let (value, momentum) = muon::update(
+                    value.reshape(matrix),
+                    gradient.reshape(matrix),
+                    momentum.reshape(matrix),
+                    &step,
+                );
+                let length = [shape[0] * shape[1]];
+                let momentum = State::Momentum(momentum.reshape(length));
+                (value.reshape(length), Some(momentum))
+            }
+            OptimizerKind::Adamw | OptimizerKind::Muon => {
+                let moments = moments.unwrap_or_else(|| [zeros(), zeros()]);
+                // A checkpoint holds them as f32, which loses nothing.
+                let moments = match config.moments {
+                    Moments::F32 => moments,
+                    Moments::Bf16 => moments.map(|moment| moment.cast(FloatDType::BF16)),
+                };
+                let step = AdamWStep {
+                    learning_rate,
+                    betas: config.betas(),
+                    eps: config.eps(),
+                    weight_decay,
+                    step: update.step,
+                    gradient_scale,
+                };
+                let (value, moments) = adamw(value, gradient, moments, &step);
+                (value, Some(State::AdamW(moments)))
+            }
         };
         Updated {
-            id: self.id,
-            path: self.path,
-            shape: self.shape,
+            id,
+            path,
+            shape,
             value,
             state,
         }
@@ -259,25 +301,19 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Golden {
-        adamw: Vec<AdamWCase>,
+        adamw: Vec<Case>,
+        sgd: Vec<Case>,
+        lion: Vec<Case>,
     }
 
     #[derive(Deserialize)]
-    struct AdamWCase {
+    struct Case {
         name: String,
-        settings: AdamWSettings,
+        settings: serde_json::Value,
         learning_rates: Vec<f64>,
         parameter: Array,
         gradients: Vec<Array>,
         after: Vec<Array>,
-    }
-
-    #[derive(Deserialize)]
-    struct AdamWSettings {
-        beta1: f64,
-        beta2: f64,
-        eps: f64,
-        weight_decay: f64,
     }
 
     #[derive(Deserialize)]
@@ -298,32 +334,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn adamw_goes_the_way_of_pytorch() {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/optimizers.json"))
-                .expect("golden values");
-        assert!(!golden.adamw.is_empty());
-        let (device, plain) = (Device::flex().autodiff(), Device::flex());
-        for case in golden.adamw {
-            let parameter = case.parameter.tensor(&device).require_grad();
+    impl Case {
+        fn number(&self, key: &str) -> f64 {
+            self.settings[key].as_f64().expect("a number")
+        }
+
+        /// Goes the way of the case under `config` and compares after every step.
+        fn check(&self, config: OptimizerConfig) {
+            let config = OptimizerConfig {
+                weight_decay: self.number("weight_decay"),
+                learning_rate: 1.0,
+                ..config
+            };
+            let (device, plain) = (Device::flex().autodiff(), Device::flex());
+            let parameter = self.parameter.tensor(&device).require_grad();
             let mut module = One {
                 weight: Param::initialized(ParamId::new(), parameter),
             };
-            let config = OptimizerConfig {
-                betas: [case.settings.beta1, case.settings.beta2],
-                eps: case.settings.eps,
-                weight_decay: case.settings.weight_decay,
-                learning_rate: 1.0,
-                ..OptimizerConfig::default()
-            };
             let mut optimizer = Optimizer::new(config, BTreeMap::new());
-            let steps = case
-                .learning_rates
-                .iter()
-                .zip(&case.gradients)
-                .zip(&case.after);
-            for (index, ((&factor, gradient), after)) in steps.enumerate() {
+            let steps = self.learning_rates.iter().zip(&self.gradients);
+            for (index, ((&factor, gradient), after)) in steps.zip(&self.after).enumerate() {
                 let mut gradients = GradientsParams::new();
                 gradients.register(module.weight.id, gradient.tensor(&plain));
                 let update = Update {
@@ -338,13 +368,55 @@ mod tests {
                     .zip(&after.values)
                     .map(|(a, b)| (f64::from(*a) - b).abs())
                     .fold(0.0, f64::max);
-                assert!(
-                    off < 2e-6,
-                    "{} after step {}: {off} off",
-                    case.name,
-                    index + 1
-                );
+                let (name, step) = (&self.name, index + 1);
+                assert!(off < 2e-6, "{name} after step {step}: {off} off");
             }
+        }
+    }
+
+    fn golden() -> Golden {
+        serde_json::from_str(include_str!("../../tests/golden/optimizers.json"))
+            .expect("golden values")
+    }
+
+    #[test]
+    fn adamw_goes_the_way_of_pytorch() {
+        let cases = golden().adamw;
+        assert!(!cases.is_empty());
+        for case in cases {
+            case.check(OptimizerConfig {
+                betas: Some([case.number("beta1"), case.number("beta2")]),
+                eps: Some(case.number("eps")),
+                ..OptimizerConfig::default()
+            });
+        }
+    }
+
+    #[test]
+    fn sgd_goes_the_way_of_pytorch() {
+        let cases = golden().sgd;
+        assert!(cases.len() >= 3);
+        for case in cases {
+            case.check(OptimizerConfig {
+                kind: OptimizerKind::Sgd,
+                momentum: Some(case.number("momentum")),
+                nesterov: case.settings["nesterov"].as_bool(),
+                ..OptimizerConfig::default()
+            });
+        }
+    }
+
+    #[test]
+    fn lion_goes_the_way_of_its_paper() {
+        let cases = golden().lion;
+        assert!(cases.len() >= 2);
+        for case in cases {
+            let beta = |i: usize| case.settings["betas"][i].as_f64().expect("a number");
+            case.check(OptimizerConfig {
+                kind: OptimizerKind::Lion,
+                betas: Some([beta(0), beta(1)]),
+                ..OptimizerConfig::default()
+            });
         }
     }
 

@@ -12,7 +12,7 @@ const ALONE: &str = "LLM_MEMORY_TEST_ALONE";
 
 /// Other tests of the same process would be counted too, so the test runs itself again in a process of its own.
 ///
-/// The allocator takes about 1 % of these ten megabytes more until it settles, after some 13,000 steps. Keeping as little as 64 bytes of
+/// The allocator takes one to two of a hundred of these ten megabytes more until it settles, after some 13,000 steps. Keeping as little as 64 bytes of
 /// every step would add 6 %.
 #[test]
 fn memory_does_not_grow() {
@@ -75,7 +75,7 @@ fn train_for_long() {
         panic!("{resident:?}")
     };
     assert!(
-        late < 1.02 * early,
+        late < 1.03 * early,
         "{early} bytes after 1,000 steps, {late} after 10,000"
     );
 }

@@ -2,21 +2,21 @@
 
 use burn::prelude::Device;
 use llm_models::Family;
-use llm_train::{Moments, OptimizerConfig, OptimizerKind, Settings, Start, StopReason};
+use llm_train::{Moments, OptimizerConfig, OptimizerKind, Packing, Settings, Start, StopReason};
 
 use crate::runs::{model, run, settings, weights};
 
 const STEPS: u64 = 12;
 
 /// Everything that could depend on more than the index of a step.
-fn busy(optimizer: OptimizerConfig) -> Settings {
+fn busy() -> Settings {
     let mut settings = settings(STEPS);
     settings.train.grad_accumulation = 2;
     settings.train.eval_every = 3;
     settings.train.checkpoint_every = 4;
     settings.train.sample_every = 5;
     settings.train.sample_tokens = 3;
-    settings.optimizer = optimizer;
+    settings.optimizer = OptimizerConfig::default();
     settings
 }
 
@@ -26,7 +26,7 @@ fn the_same_settings_give_the_same_weights() {
         let [a, b] = [(); 2].map(|()| {
             let folder = tempfile::tempdir().expect("a folder");
             let start = Start::Fresh(Box::new(model(family, 0.1)));
-            let settings = busy(OptimizerConfig::default());
+            let settings = busy();
             let done = run(folder.path(), start, &settings, None).expect("trained");
             (weights(&done), done.losses)
         });
@@ -39,7 +39,7 @@ fn another_seed_gives_other_weights() {
     let [a, b] = [42, 43].map(|seed| {
         let folder = tempfile::tempdir().expect("a folder");
         let start = Start::Fresh(Box::new(model(Family::Llama, 0.1)));
-        let mut settings = busy(OptimizerConfig::default());
+        let mut settings = busy();
         settings.train.seed = seed;
         weights(&run(folder.path(), start, &settings, None).expect("trained"))
     });
@@ -48,8 +48,9 @@ fn another_seed_gives_other_weights() {
 
 /// Compares a run in one go with one that is interrupted after each number of steps in `stops`, counted from the stop before.
 #[track_caller]
-fn check_resume(family: Family, optimizer: &OptimizerConfig, stops: &[u64]) {
-    let settings = busy(optimizer.clone());
+fn check_resume(family: Family, stops: &[u64], change: impl Fn(&mut Settings)) {
+    let mut settings = busy();
+    change(&mut settings);
     let fresh = || Start::Fresh(Box::new(model(family, 0.1)));
     let whole_folder = tempfile::tempdir().expect("a folder");
     let whole = run(whole_folder.path(), fresh(), &settings, None).expect("trained");
@@ -67,7 +68,7 @@ fn check_resume(family: Family, optimizer: &OptimizerConfig, stops: &[u64]) {
     }
     let rest = run(folder.path(), start, &settings, None).expect("trained");
     losses.extend(&rest.losses);
-    let what = format!("{family:?}, {optimizer:?}, stopped after {stops:?}");
+    let what = format!("{family:?}, {settings:?}, stopped after {stops:?}");
     assert_eq!(losses, whole.losses, "{what}");
     assert_eq!(rest.outcome.evaluation, whole.outcome.evaluation, "{what}");
     assert_eq!(rest.outcome.tokens, whole.outcome.tokens, "{what}");
@@ -84,31 +85,40 @@ fn check_resume(family: Family, optimizer: &OptimizerConfig, stops: &[u64]) {
 #[test]
 fn a_resumed_run_is_the_uninterrupted_one() {
     for family in Family::ALL {
-        check_resume(family, &OptimizerConfig::default(), &[5]);
+        check_resume(family, &[5], |_| {});
     }
 }
 
 #[test]
 fn a_run_may_be_interrupted_anywhere_and_often() {
     for stops in [&[1][..], &[4], &[11], &[12], &[1, 1, 1], &[3, 5, 3]] {
-        check_resume(Family::Llama, &OptimizerConfig::default(), stops);
+        check_resume(Family::Llama, stops, |_| {});
     }
 }
 
 #[test]
-fn a_resumed_run_with_muon_is_the_uninterrupted_one() {
-    let muon = OptimizerConfig {
-        kind: OptimizerKind::Muon,
-        ..OptimizerConfig::default()
-    };
-    check_resume(Family::Gpt2, &muon, &[5, 4]);
+fn a_resumed_run_is_the_uninterrupted_one_with_every_optimizer() {
+    for kind in [OptimizerKind::Muon, OptimizerKind::Sgd, OptimizerKind::Lion] {
+        check_resume(Family::Gpt2, &[5, 4], |settings| {
+            settings.optimizer.kind = kind
+        });
+    }
 }
 
 #[test]
 fn a_resumed_run_with_narrow_moments_is_the_uninterrupted_one() {
-    let narrow = OptimizerConfig {
-        moments: Moments::Bf16,
-        ..OptimizerConfig::default()
-    };
-    check_resume(Family::Llama, &narrow, &[5, 4]);
+    check_resume(Family::Llama, &[5, 4], |settings| {
+        settings.optimizer.moments = Moments::Bf16;
+    });
+}
+
+#[test]
+fn a_resumed_run_with_an_average_and_spikes_is_the_uninterrupted_one() {
+    check_resume(Family::Llama, &[5, 4], |settings| {
+        settings.train.ema = Some(0.9);
+        settings.train.skip_spikes = Some(3.0);
+        settings.train.label_smoothing = 0.1;
+        settings.train.z_loss = 1e-3;
+        settings.packing = Packing::Within { separator: None };
+    });
 }

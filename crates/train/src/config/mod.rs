@@ -1,0 +1,24 @@
+//! The `[train]`, `[optimizer]` and `[schedule]` tables of a configuration.
+
+mod optimizer;
+mod schedule;
+mod train;
+
+pub use optimizer::{Moments, OptimizerConfig, OptimizerKind};
+pub use schedule::{ScheduleConfig, ScheduleKind};
+pub use train::TrainConfig;
+
+use crate::TrainError;
+
+/// [`TrainError::Config`] unless the value is as it must be.
+fn check(key: &'static str, value: f64, allowed: &'static str, ok: bool) -> Result<(), TrainError> {
+    if ok {
+        Ok(())
+    } else {
+        Err(TrainError::Config {
+            key,
+            value: value.to_string(),
+            allowed,
+        })
+    }
+}
