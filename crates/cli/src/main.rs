@@ -5,6 +5,7 @@ mod cache_folder;
 mod commands;
 mod config;
 mod continuation;
+mod document_file;
 mod failure;
 mod gguf_tokenizer;
 mod hub;
@@ -18,6 +19,7 @@ mod progress;
 mod run_folder;
 mod sampling;
 mod stop_matcher;
+mod text_source;
 mod training;
 
 use std::io;

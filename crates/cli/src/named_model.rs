@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use burn::prelude::Device;
-use llm_data::DataConfig;
+use llm_data::{DataConfig, Source};
 use llm_models::LanguageModel;
 use llm_models::checkpoint::{Checkpoint, SpecialIds};
 use llm_models::generate::Special;
@@ -63,9 +63,9 @@ impl NamedModel {
     /// # Errors
     /// A file can't be read, or holds what the tokenizer has no token for.
     pub(crate) fn read_tokens(&self, paths: &[PathBuf]) -> anyhow::Result<Vec<u32>> {
-        let data = DataConfig::default();
-        let (field, separator) = (&data.text_field, &data.document_separator);
-        Ok(llm_data::read_tokens(paths, field, separator, &self.tokenizer)?.tokens)
+        let sources: Vec<Source> = paths.iter().map(Source::from).collect();
+        let text = llm_data::read_tokens(&sources, &DataConfig::default(), &self.tokenizer)?;
+        Ok(text.tokens)
     }
 
     /// Ids that generation needs.

@@ -117,6 +117,66 @@ impl Progress {
     }
 }
 
+/// Shows how far some other long work is: a count, and of how much where that is known.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    printer: Printer,
+    bar: Option<ProgressBar>,
+    last: Option<Instant>,
+}
+
+impl Counter {
+    /// Begins.
+    pub(crate) fn new(printer: Printer) -> Self {
+        let on_terminal = printer.verbosity() == Verbosity::Normal && io::stderr().is_terminal();
+        Self {
+            printer,
+            bar: on_terminal.then(|| {
+                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                let style = ProgressStyle::with_template("{spinner} {msg}  {wide_bar}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar
+            }),
+            last: None,
+        }
+    }
+
+    /// So many of `what` are done.
+    pub(crate) fn update(&mut self, what: &str, done: u64, total: Option<u64>) {
+        let message = || match total {
+            Some(total) => format!("{done} of {total} {what}"),
+            None => format!("{done} {what}"),
+        };
+        if let Some(bar) = &self.bar {
+            if let Some(total) = total {
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            bar.set_message(message());
+            return;
+        }
+        let due = match self.last {
+            Some(last) => last.elapsed() >= BETWEEN_LINES,
+            None => {
+                // Short work says nothing.
+                self.last = Some(Instant::now());
+                false
+            }
+        };
+        if due {
+            self.last = Some(Instant::now());
+            self.printer.note(message());
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Time that `steps_left` take when `steps_done` took `elapsed`.
 fn time_left(steps_done: u64, steps_left: u64, elapsed: Duration) -> Option<Duration> {
     let seconds = elapsed.as_secs_f64() * steps_left as f64 / steps_done as f64;

@@ -130,9 +130,9 @@ fn print(
     ))?;
     let [a, b] = perplexities;
     printer.line(format_args!("perplexity     {a:.4} of A, {b:.4} of B"))?;
-    let (tokens, left_out) = (comparison.tokens, comparison.tokens_left_out);
+    let tokens = comparison.tokens;
     printer.line(format_args!(
-        "windows of {window} tokens side by side; {tokens} tokens, {left_out} left out"
+        "windows of {window} tokens side by side; {tokens} tokens"
     ))?;
     Ok(())
 }

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use llm_data::Prepared;
-use llm_models::Architecture;
-use llm_tokenizer::{TokenizerConfig, TokenizerKind};
-use llm_train::{Run, Settings, Start, TrainError, has_checkpoint};
+use llm_models::{Architecture, LanguageModel};
+use llm_tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};
+use llm_train::{Run, Start, TrainError, has_checkpoint};
 
 use crate::args::DeviceArgs;
 use crate::config::{Config, DEFAULT_TOML, Layers};
 use crate::failure::{Interrupted, usage};
-use crate::named_model::NamedModel;
+use crate::named_model::{NamedModel, load_tokenizer};
 use crate::output::Overwrite;
 use crate::printer::Printer;
-use crate::training::{Narrator, Summary, disk, model_card, resume};
+use crate::text_source::tell_skipped;
+use crate::training::{Narrator, RangeArgs, Summary, disk, model_card, resume, settings};
 use crate::{cache_folder, interrupt, run_folder};
+
+/// How an argument of `--set` begins that names a tokenizer.
+const TOKENIZER_PATH: &str = "tokenizer.path=";
 
 /// Arguments of `llm train`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +52,9 @@ pub(crate) struct Args {
     /// Set one key of the configuration, such as train.batch_size=8; an empty value is the default. May be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// The learning-rate range test
+    #[command(flatten)]
+    pub(crate) range: RangeArgs,
     /// Where to compute
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
@@ -92,55 +99,20 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
 }
 
 fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
+    let range = args.range.range()?;
     let mut config = args.resolve()?;
-    let device = args.device.open()?.autodiff();
     let overwrite = Overwrite::from_force(args.force);
-    run_folder::check(args.output_dir.as_deref(), overwrite)?;
-    let (prepared, model, init_from) = match &args.init_from {
-        Some(path) => {
-            refuse_sizes(args)?;
-            // Where it was found: a name of the hub is no path to come back to.
-            let NamedModel {
-                model,
-                tokenizer,
-                path: found,
-                ..
-            } = NamedModel::load(path, &device)?;
-            printer.note(format_args!(
-                "weights, sizes and tokenizer are those of {}",
-                path.display()
-            ));
-            config.tokenizer = TokenizerConfig {
-                kind: TokenizerKind::File,
-                path: Some(found.clone()),
-                ..Default::default()
-            };
-            (
-                llm_data::prepare_with(&config.data, &tokenizer, &cache_folder::find()?)?,
-                model,
-                Some(found),
-            )
-        }
-        None => {
-            // Sizes that make no model, or not with these windows, are found before any text is read.
-            let sizes = Architecture::resolve(&config.model, 1)?;
-            check_window(args, &config, sizes.max_seq_len())?;
-            let prepared =
-                llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
-            let architecture =
-                Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
-            let model = architecture.init(config.train.seed, &device);
-            (prepared, model, None)
-        }
-    };
-    config.model = model.architecture().into();
-    // A run keeps its warm-up when it is made longer.
-    config.schedule.warmup_steps = Some(config.schedule.warmup(config.train.max_steps));
-    settings(&config).window(
-        model.architecture().max_seq_len(),
-        &prepared.train,
-        &prepared.validation,
-    )?;
+    if range.is_none() {
+        run_folder::check(args.output_dir.as_deref(), overwrite)?;
+    }
+    let Beginning {
+        prepared,
+        model,
+        init_from,
+    } = begin(args, &mut config, printer)?;
+    if let Some(range) = range {
+        return args.range.run(range, model, &config, &prepared, printer);
+    }
     disk::check(
         args.output_dir.as_deref(),
         model.architecture().parameter_count(),
@@ -156,6 +128,86 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
         Start::Fresh(Box::new(model)),
         printer,
     )
+}
+
+/// What a new run begins with.
+struct Beginning {
+    prepared: Prepared,
+    model: LanguageModel,
+    /// Where the model comes from, unless it is a new one.
+    init_from: Option<PathBuf>,
+}
+
+/// Prepares the text and makes or loads the model; its sizes and tokenizer go into `config`.
+fn begin(args: &Args, config: &mut Config, printer: Printer) -> anyhow::Result<Beginning> {
+    let device = args.device.open()?.autodiff();
+    let (prepared, model, init_from) = match &args.init_from {
+        Some(path) => {
+            refuse_sizes(args)?;
+            let extended = extended_tokenizer(args, config)?;
+            // Where it was found: a name of the hub is no path to come back to.
+            let NamedModel {
+                model,
+                tokenizer,
+                path: found,
+                ..
+            } = NamedModel::load(path, &device)?;
+            let (tokenizer, model) = match extended {
+                None => {
+                    printer.note(format_args!(
+                        "weights, sizes and tokenizer are those of {}",
+                        path.display()
+                    ));
+                    config.tokenizer = TokenizerConfig {
+                        kind: TokenizerKind::File,
+                        path: Some(found.clone()),
+                        ..Default::default()
+                    };
+                    (tokenizer, model)
+                }
+                Some(extended) => {
+                    let tokens = extended.vocab_size();
+                    check_extends(&extended, &tokenizer)?;
+                    let size = model.architecture().vocab_size();
+                    printer.note(format_args!(
+                        "weights and sizes are those of {}; of the tokenizer's {tokens} tokens {} begin as the mean of the others",
+                        path.display(),
+                        tokens.saturating_sub(size)
+                    ));
+                    (extended, model.grown_to(tokens.max(size))?)
+                }
+            };
+            (
+                llm_data::prepare_with(&config.data, &tokenizer, &cache_folder::find()?)?,
+                model,
+                Some(found),
+            )
+        }
+        None => {
+            // Sizes that make no model, or not with these windows, are found before any text is read.
+            let sizes = Architecture::resolve(&config.model, 1)?;
+            check_window(args, config, sizes.max_seq_len())?;
+            let prepared =
+                llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
+            let architecture =
+                Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+            let model = architecture.init(config.train.seed, &device);
+            (prepared, model, None)
+        }
+    };
+    config.model = model.architecture().into();
+    // A run keeps its warm-up when it is made longer.
+    config.schedule.warmup_steps = Some(config.schedule.warmup(config.train.max_steps));
+    settings(config, &prepared.tokenizer).window(
+        model.architecture().max_seq_len(),
+        &prepared.train,
+        &prepared.validation,
+    )?;
+    Ok(Beginning {
+        prepared,
+        model,
+        init_from,
+    })
 }
 
 /// Refuses windows that are longer than the context; the arguments are to blame where they set one of the two.
@@ -176,9 +228,30 @@ fn check_window(args: &Args, config: &Config, max_seq_len: usize) -> anyhow::Res
     })
 }
 
-/// With `--init-from` the sizes are not the configuration's to set.
+/// The tokenizer that `--set` names beside `--init-from`.
+fn extended_tokenizer(args: &Args, config: &Config) -> anyhow::Result<Option<Tokenizer>> {
+    let is_set = args.set.iter().any(|set| set.starts_with(TOKENIZER_PATH));
+    let path = config.tokenizer.path.as_deref().filter(|_| is_set);
+    path.map(load_tokenizer).transpose()
+}
+
+/// Refuses a tokenizer whose first tokens are not those of the model.
+fn check_extends(extended: &Tokenizer, tokenizer: &Tokenizer) -> anyhow::Result<()> {
+    let differs = |&id: &u32| extended.token(id) != tokenizer.token(id);
+    let n_tokens = u32::try_from(tokenizer.vocab_size()).unwrap_or(u32::MAX);
+    match (0..n_tokens).find(differs) {
+        Some(id) => Err(usage(format_args!(
+            "--set {TOKENIZER_PATH}…: token {id} is not that of the model; give the model's tokenizer with tokens added by `llm tokenizer extend`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// With `--init-from` the sizes are not the configuration's to set; a tokenizer that extends the model's is.
 fn refuse_sizes(args: &Args) -> anyhow::Result<()> {
-    let sets_size = |set: &&String| set.starts_with("model.") || set.starts_with("tokenizer.");
+    let extends = |set: &str| set == "tokenizer.kind=file" || set.starts_with(TOKENIZER_PATH);
+    let sets_size =
+        |set: &&String| set.starts_with("model.") || set.starts_with("tokenizer.") && !extends(set);
     match args.set.iter().find(sets_size) {
         Some(set) => Err(usage(format_args!(
             "--set {set}: with --init-from, sizes and tokenizer are the model's; leave it out"
@@ -194,9 +267,12 @@ fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
     let place = match (has_checkpoint(folder), init_from) {
         (true, _) => Start::Resume(device),
         // Stopped before its first checkpoint: the beginning is the place to go on from.
-        (false, Some(model)) => Start::Fresh(Box::new(
-            NamedModel::load(&model, &device.autodiff())?.model,
-        )),
+        (false, Some(model)) => {
+            let model = NamedModel::load(&model, &device.autodiff())?.model;
+            let vocab_size = config.model.vocab_size;
+            let vocab_size = vocab_size.unwrap_or(model.architecture().vocab_size());
+            Start::Fresh(Box::new(model.grown_to(vocab_size)?))
+        }
         (false, None) => {
             let architecture =
                 Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
@@ -216,6 +292,10 @@ fn start(
     start: Start,
     printer: Printer,
 ) -> anyhow::Result<()> {
+    tell_skipped(&prepared.skipped, printer);
+    for report in &prepared.cleaned {
+        printer.note(report.to_string().trim_end());
+    }
     let narrator = Narrator::new(printer, folder, config, prepared)?;
     let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
     narrator.introduce(folder, &architecture);
@@ -227,7 +307,7 @@ fn start(
     } else {
         sample_prompt
     };
-    let settings = settings(config);
+    let settings = settings(config, &prepared.tokenizer);
     let write_extras = |folder: &Path| {
         prepared
             .tokenizer
@@ -265,15 +345,6 @@ fn start(
     Summary::new(config, prepared, &outcome)
         .print(&narrator, printer)
         .context("cannot write the summary")
-}
-
-/// The tables that the trainer reads.
-fn settings(config: &Config) -> Settings {
-    Settings {
-        train: config.train.clone(),
-        optimizer: config.optimizer.clone(),
-        schedule: config.schedule.clone(),
-    }
 }
 
 /// Ids of the tokenizer that generation needs.

@@ -131,6 +131,16 @@ impl From<DataError> for Fault {
             DataError::EmptyKey { key } => Some(*key),
             DataError::Separator { .. } => Some("data.document_separator"),
             DataError::SizeZero => Some("data.synth.size"),
+            DataError::Encoding { .. } => Some("data.encoding"),
+            DataError::LimitZero => Some("data.max_document_bytes"),
+            DataError::Weight { .. } | DataError::StdinTwice => Some("data.sources"),
+            DataError::ValidationWeight { .. } => Some("data.validation_sources"),
+            DataError::CleanKey { key, .. } => {
+                return Self {
+                    key: Some(format!("data.clean.{key}")),
+                    message: error.to_string(),
+                };
+            }
             _ => None,
         };
         Self {
@@ -197,22 +207,21 @@ mod tests {
             }
             before = line;
         }
-        for key in keys::all() {
-            let mut inner = keys::fields(&key)
-                .into_iter()
-                .map(|field| format!("{key}.{field}"))
-                .peekable();
-            let wanted = if inner.peek().is_some() {
-                inner.collect()
-            } else {
-                vec![key]
-            };
-            for key in wanted {
-                assert!(
-                    found.contains(&key),
-                    "{key} is missing from configs/default.toml"
-                );
-            }
+        for key in keys::all().into_iter().flat_map(innermost) {
+            assert!(
+                found.contains(&key),
+                "{key} is missing from configs/default.toml"
+            );
         }
+    }
+
+    /// The keys that the key stands for: itself, or those of its table.
+    fn innermost(key: String) -> Vec<String> {
+        let fields = keys::fields(&key);
+        if fields.is_empty() {
+            return vec![key];
+        }
+        let inner = fields.into_iter().map(|field| format!("{key}.{field}"));
+        inner.flat_map(innermost).collect()
     }
 }

@@ -3,8 +3,36 @@
 pub(crate) mod disk;
 pub(crate) mod model_card;
 mod narrator;
+mod range_test;
 pub(crate) mod resume;
 mod summary;
 
 pub(crate) use narrator::Narrator;
+pub(crate) use range_test::RangeArgs;
 pub(crate) use summary::Summary;
+
+use llm_tokenizer::Tokenizer;
+use llm_train::{Packing, Settings};
+
+use crate::config::Config;
+
+/// The tables that the trainer reads.
+pub(crate) fn settings(config: &Config, tokenizer: &Tokenizer) -> Settings {
+    Settings {
+        train: config.train.clone(),
+        optimizer: config.optimizer.clone(),
+        schedule: config.schedule.clone(),
+        packing: packing(config, tokenizer),
+    }
+}
+
+/// What a run makes of the borders of documents.
+pub(crate) fn packing(config: &Config, tokenizer: &Tokenizer) -> Packing {
+    if config.data.respect_documents {
+        Packing::Within {
+            separator: tokenizer.eos(),
+        }
+    } else {
+        Packing::Across
+    }
+}

@@ -12,10 +12,10 @@ pub(crate) fn text(config: &Config, prepared: &Prepared, validation_loss: Option
             config.data.synth.seed, config.data.synth.size
         )
     } else {
-        let names = config.data.sources.iter().map(|path| {
-            path.file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
+        let names = config.data.sources.iter().map(|source| {
+            let path = &source.path;
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            name.to_string_lossy()
         });
         names.collect::<Vec<_>>().join(", ")
     };
@@ -26,12 +26,9 @@ pub(crate) fn text(config: &Config, prepared: &Prepared, validation_loss: Option
     // Paths of the machine that trained it are nobody else's business.
     let mut public = config.clone();
     let data = &mut public.data;
-    for path in data
-        .sources
-        .iter_mut()
-        .chain(&mut data.validation_sources)
-        .chain(&mut public.tokenizer.path)
-    {
+    let paths = data.sources.iter_mut().chain(&mut data.validation_sources);
+    let paths = paths.map(|source| &mut source.path);
+    for path in paths.chain(&mut public.tokenizer.path) {
         *path = path.file_name().map(Into::into).unwrap_or_default();
     }
     let settings = public.to_toml().unwrap_or_default();

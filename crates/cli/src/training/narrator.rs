@@ -117,6 +117,13 @@ impl Narrator {
                     self.validation(record.loss)
                 ));
             }
+            Event::SpikeSkipped {
+                step,
+                loss,
+                grad_norm,
+            } => self.note(&format!(
+                "step {step} is left out: loss {loss:.4}, gradient norm {grad_norm:.3} stand out"
+            )),
             Event::Fitted { steps } => {
                 if let Some(progress) = &mut *self.progress.borrow_mut() {
                     progress.set_total(steps);

@@ -78,13 +78,13 @@ pub(crate) fn remember(
 ) -> anyhow::Result<()> {
     let mut config = config.clone();
     // So that the run can be resumed from any folder.
-    for path in config
-        .data
-        .sources
-        .iter_mut()
-        .chain(&mut config.data.validation_sources)
-        .chain(&mut config.tokenizer.path)
-    {
+    let data = &mut config.data;
+    let sources = data.sources.iter_mut().chain(&mut data.validation_sources);
+    let paths = sources
+        .filter(|source| !source.is_stdin())
+        .map(|source| &mut source.path)
+        .chain(&mut config.tokenizer.path);
+    for path in paths {
         *path = std::path::absolute(&*path)?;
     }
     let write = |name, text: String| {
@@ -102,6 +102,18 @@ pub(crate) fn remember(
     )?;
     // Last: with it the folder is a run.
     write(CONFIG, config.to_toml()?)
+}
+
+/// The configuration that the run in `folder` began with; `None` when it is no run folder.
+///
+/// # Errors
+/// The file is damaged.
+pub(crate) fn stored(folder: &Path) -> anyhow::Result<Option<Config>> {
+    let path = folder.join(CONFIG);
+    if !path.is_file() || !folder.join(ORIGIN).is_file() {
+        return Ok(None);
+    }
+    Layers::new().file(&path)?.resolve().map(Some)
 }
 
 /// The configuration of the run in `folder`, with the changes of the arguments.

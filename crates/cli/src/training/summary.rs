@@ -41,6 +41,7 @@ impl<'a> Summary<'a> {
         let Outcome {
             reason,
             steps,
+            skipped_steps,
             tokens,
             seconds,
             evaluation,
@@ -53,6 +54,11 @@ impl<'a> Summary<'a> {
             "{} after {steps} steps, {tokens} tokens, {seconds:.0} s",
             words(*reason)
         ));
+        if self.config.train.skip_spikes.is_some() {
+            narrator.note(&format!(
+                "{skipped_steps} steps left out by train.skip_spikes"
+            ));
+        }
         printer.line(format_args!(
             "{} over {} tokens",
             narrator.validation(evaluation.loss),

@@ -1,6 +1,7 @@
 //! Runs the program in temporary folders.
 
 mod chat;
+mod cleaning;
 mod compare;
 mod config;
 mod convert;
@@ -14,6 +15,7 @@ mod runs;
 mod selftest;
 mod tokenizer;
 mod train;
+mod train_comfort;
 mod train_input;
 
 use std::env;

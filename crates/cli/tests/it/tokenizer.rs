@@ -155,7 +155,10 @@ fn bad_input_is_refused_with_its_name() {
     let place = place();
     place
         .write("empty.txt", "")
-        .write("binary.txt", b"ab\ncd\xff\xfe")
+        .write(
+            "binary.txt",
+            b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x03\x00\x3e\x00",
+        )
         .write("broken.json", "{\"a\": ");
     let train = |arguments: &[&'static str]| {
         [
@@ -170,7 +173,7 @@ fn bad_input_is_refused_with_its_name() {
     place.refused(
         &train(&["--data", "binary.txt"]),
         1,
-        &["binary.txt:2", "UTF-8"],
+        &["binary.txt", "binary"],
     );
     place.refused(
         &train(&["--data", "a.txt", "--kind", "wordpiece"]),
@@ -330,4 +333,178 @@ fn texts_are_cut_as_transformers_cuts_them() {
             "{family}"
         );
     }
+}
+
+#[test]
+fn training_has_the_options_of_its_peers() {
+    let place = Place::new();
+    let text =
+        "low low low low low lower lower widest widest widest newest newest 12345\n".repeat(3);
+    place.write("a.txt", &text);
+    let train = |folder: &str, more: &[&str]| {
+        let arguments = [
+            "tokenizer",
+            "train",
+            "--data",
+            "a.txt",
+            "--vocab-size",
+            "270",
+            "--output-dir",
+            folder,
+        ];
+        place.ok(&[&arguments[..], more].concat())
+    };
+    train("plain", &[]);
+    train("special", &["--special", "<|user|>"]);
+    train("rare", &["--min-frequency", "1000"]);
+    train("gpt4", &["--pattern", "gpt4"]);
+    train("regex", &["--regex", "[a-z]+|[0-9]"]);
+    train("ties", &["--ties", "cs336"]);
+    train("short", &["--max-token-length", "2"]);
+    train("small", &["--word-memory", "1KB"]);
+    let vocabulary = |folder: &str| json(&place.read(&format!("{folder}/tokenizer.json")));
+    let merges = |folder: &str| {
+        vocabulary(folder)["model"]["merges"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(
+        (merges("plain"), merges("special"), merges("rare")),
+        (13, 12, 0)
+    );
+    let token =
+        |folder: &str, id: &str| place.ok(&["tokenizer", "decode", "--tokenizer", folder, id]);
+    assert_eq!(token("special", "258"), token("plain", "257"));
+    for folder in ["gpt4", "regex", "ties", "short"] {
+        assert_ne!(vocabulary(folder), vocabulary("plain"), "{folder}");
+    }
+    let refuse = |more: &[&str], part: &str| {
+        let arguments = [
+            "tokenizer",
+            "train",
+            "--data",
+            "a.txt",
+            "--output-dir",
+            "no",
+        ];
+        place.refused(&[&arguments[..], more].concat(), 2, &[part]);
+    };
+    refuse(&["--regex", "("], "--regex");
+    refuse(&["--special", ""], "--special");
+    refuse(&["--vocab-size", "256"], "--vocab-size");
+    refuse(&["--max-token-length", "1"], "--max-token-length");
+    refuse(&["--word-memory", "much"], "--word-memory");
+    refuse(&["--kind", "character", "--ties", "hf"], "--ties");
+}
+
+#[test]
+fn tokens_are_shown_and_measured() {
+    let place = Place::new();
+    place.write("a.txt", "the cat and the hat\n".repeat(20));
+    place.write("b.txt", "Ελλάδα 猫\n");
+    place.ok(&[
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "--vocab-size",
+        "280",
+        "--output-dir",
+        "t",
+    ]);
+    let inspect = [
+        "tokenizer",
+        "inspect",
+        "--tokenizer",
+        "t",
+        "--text",
+        "the hat 猫",
+    ];
+    let plain = place.ok(&inspect);
+    assert!(
+        plain.contains("the│␣hat") && !plain.contains('\u{1b}'),
+        "{plain}"
+    );
+    let coloured = place.ok(&[&inspect[..], &["--colour", "always"]].concat());
+    assert!(coloured.contains("\u{1b}["), "{coloured}");
+    let pieces = json(&place.ok(&[&inspect[..], &["--json"]].concat()));
+    assert_eq!(pieces["tokens"][0]["text"], "the");
+    assert_eq!(pieces["tokens"][0]["range"], json("[0, 3]"));
+    let eval = [
+        "tokenizer",
+        "eval",
+        "--tokenizer",
+        "t",
+        "--data",
+        "a.txt",
+        "b.txt",
+    ];
+    let table = place.ok(&eval);
+    for part in ["a.txt", "b.txt", "Greek", "Han", "Latin"] {
+        assert!(table.contains(part), "no {part} in {table}");
+    }
+    let report = json(&place.ok(&[&eval[..], &["--json"]].concat()));
+    assert_eq!(report["total"]["exact"], true);
+    assert_eq!(report["texts"][1]["bytes"], 17);
+}
+
+#[test]
+fn a_vocabulary_is_extended() {
+    let place = Place::new();
+    place.write("a.txt", "the cat and the hat\n".repeat(20));
+    place.ok(&[
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "--vocab-size",
+        "262",
+        "--output-dir",
+        "t",
+    ]);
+    let extend = [
+        "tokenizer",
+        "extend",
+        "--tokenizer",
+        "t",
+        "--output-dir",
+        "e",
+        "--add",
+        "<|user|>",
+    ];
+    let out = place.ok(&[&extend[..], &["--special"]].concat());
+    assert!(out.contains("262  <|user|>"), "{out}");
+    let special = [
+        "tokenizer",
+        "inspect",
+        "--tokenizer",
+        "e",
+        "--special",
+        "--json",
+        "--text",
+        "<|user|>the",
+    ];
+    assert_eq!(json(&place.ok(&special))["tokens"][0]["id"], 262);
+    let ids = place.ok(&[
+        "tokenizer",
+        "encode",
+        "--tokenizer",
+        "e",
+        "--text",
+        "<|user|>",
+    ]);
+    assert_ne!(ids.trim(), "262", "text never becomes a special token");
+    place.refused(&extend, 1, &["--force"]);
+    let again = [
+        "tokenizer",
+        "extend",
+        "--tokenizer",
+        "e",
+        "--output-dir",
+        "f",
+        "--add",
+        "<|user|>",
+    ];
+    place.refused(&again, 2, &["<|user|>"]);
 }

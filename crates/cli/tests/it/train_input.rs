@@ -33,14 +33,21 @@ fn bad_data_is_refused_with_its_name() {
     gzip.truncate(gzip.len() / 2);
     place
         .write("empty.txt", "")
-        .write("binary.txt", b"ab\n\x00\xff\xfe")
+        .write(
+            "binary.txt",
+            b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x03\x00\x3e\x00",
+        )
         .write("cut.txt.gz", gzip)
         .write("no.txt.gz", "plain text")
         .write("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": \n")
         .write("key.jsonl", "{\"text\": \"a\"}\n{\"body\": \"b\"}\n")
         .write("type.jsonl", "{\"text\": 5}\n")
         .write("short.txt", "only a few words")
-        .write("picture.png", b"\x89PNG");
+        .write("picture.png", b"\x89PNG")
+        .write(
+            "picture.txt",
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00",
+        );
     for folder in ["hollow", "pictures"] {
         fs::create_dir(place.path().join(folder)).unwrap();
     }
@@ -48,7 +55,8 @@ fn bad_data_is_refused_with_its_name() {
     for (data, parts) in [
         ("none.txt", &["no such file"][..]),
         ("empty.txt", &["no text"]),
-        ("binary.txt", &["binary.txt:2", "UTF-8"]),
+        ("binary.txt", &["binary"]),
+        ("picture.txt", &["binary"]),
         ("cut.txt.gz", &["gzip"]),
         ("no.txt.gz", &["gzip"]),
         ("bad.jsonl", &["bad.jsonl:2", "JSON"]),

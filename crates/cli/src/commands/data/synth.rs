@@ -1,9 +1,8 @@
-//! `llm data`: make text, and check it.
+//! `llm data synth`: stories made by a grammar, and how much of a text it can make.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
 use serde::Serialize;
 
 use crate::failure::usage;
@@ -11,16 +10,9 @@ use crate::input;
 use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
 
-/// The commands on text.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Write small stories made by a grammar, or check how much of a text the grammar can make
-    Synth(Synth),
-}
-
 /// Arguments of `llm data synth`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Synth {
+pub(crate) struct Args {
     /// Seed of the stories
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -45,15 +37,14 @@ pub(crate) struct Synth {
 ///
 /// # Errors
 /// The output can't be written or the text can't be read.
-pub(crate) fn run(command: &Command, printer: Printer) -> anyhow::Result<()> {
-    let Command::Synth(args) = command;
+pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     match &args.check {
         Some(path) => check(path, args.json, printer),
         None => write(args, printer),
     }
 }
 
-fn write(args: &Synth, printer: Printer) -> anyhow::Result<()> {
+fn write(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let size =
         llm_data::parse_size(&args.size).map_err(|error| usage(format_args!("--size: {error}")))?;
     if size == 0 {

@@ -1,0 +1,130 @@
+//! `llm data clean`: text in, clean text out, and a report of what was removed.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use llm_data::{CleanConfig, Cleaned, Cleaner, Document};
+use serde::Serialize;
+
+use crate::document_file::{DocumentFile, Layout, write_document};
+use crate::failure::usage;
+use crate::output::{OutputFile, Overwrite};
+use crate::printer::Printer;
+use crate::text_source::{Reading, TextArgs};
+
+/// Bytes of text that are cleaned side by side.
+const BATCH: usize = 4 << 20;
+
+/// Arguments of `llm data clean`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The text; data.clean says how it is cleaned, by default as --recommended prints
+    #[command(flatten)]
+    text: TextArgs,
+    /// File to write: .jsonl, or .txt with a line between documents; without it JSON lines go to stdout
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write over --output and --report
+    #[arg(long)]
+    force: bool,
+    /// File for the report as JSON, with examples of what was removed
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Print the settings that are recommended, for a configuration file, and clean nothing
+    #[arg(long, conflicts_with_all = ["output", "report", "force", "data", "config", "set"])]
+    recommended: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The text can't be read, a setting is wrong, or the output can't be written.
+pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
+    let recommended = recommended()?;
+    if args.recommended {
+        printer.text(&recommended)?;
+        return Ok(());
+    }
+    let config = args.text.configuration(&recommended)?;
+    if config.data.clean.is_off() {
+        return Err(usage(
+            "data.clean: nothing is switched on; `llm data clean --recommended` prints a table to begin with",
+        ));
+    }
+    let overwrite = Overwrite::from_force(args.force);
+    let report = args.report.as_deref();
+    let report = report
+        .map(|path| OutputFile::create(path, overwrite))
+        .transpose()?;
+    let mut documents = Reading::open(&config.data)?;
+    let mut cleaner = Cleaner::new(config.data.clean)?;
+    match &args.output {
+        Some(path) => {
+            let mut file = DocumentFile::create(path, overwrite)?;
+            clean(&mut documents, &mut cleaner, |document| {
+                file.write(&document.text, &document.origin)
+            })?;
+            file.finish()?;
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            clean(&mut documents, &mut cleaner, |document| {
+                Ok(write_document(&mut out, Layout::JsonLines, &document.text)?)
+            })?;
+            out.flush()?;
+        }
+    }
+    documents.finish(printer);
+    if let Some(mut file) = report {
+        serde_json::to_writer_pretty(&mut file, cleaner.report())?;
+        file.write_all(b"\n")?;
+        file.finish()?;
+    }
+    printer.note(cleaner.report().to_string().trim_end());
+    Ok(())
+}
+
+/// Cleans batch by batch and hands on what stays.
+fn clean(
+    documents: &mut Reading,
+    cleaner: &mut Cleaner,
+    mut keep: impl FnMut(Document) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let document = documents.next().transpose()?;
+        let is_last = document.is_none();
+        if let Some(document) = document {
+            bytes += document.text.len();
+            batch.push(document);
+        }
+        if is_last || bytes >= BATCH {
+            for cleaned in cleaner.clean_batch(std::mem::take(&mut batch)) {
+                if let Cleaned::Kept(document) = cleaned {
+                    keep(document)?;
+                }
+            }
+            bytes = 0;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// The recommended cleaning as a configuration file.
+fn recommended() -> anyhow::Result<String> {
+    #[derive(Serialize)]
+    struct File {
+        data: Data,
+    }
+    #[derive(Serialize)]
+    struct Data {
+        clean: CleanConfig,
+    }
+    let clean = CleanConfig::recommended();
+    Ok(toml::to_string(&File {
+        data: Data { clean },
+    })?)
+}

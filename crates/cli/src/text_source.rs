@@ -1,0 +1,89 @@
+//! The text that a command reads: files as `llm train` takes them, and the `[data]` table that says how.
+
+use std::path::PathBuf;
+
+use llm_data::{DataConfig, Document, Documents, Skipped, WholeDocuments};
+
+use crate::config::{Config, Layers};
+use crate::interrupt;
+use crate::printer::Printer;
+
+/// Which text is read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TextArgs {
+    /// Text: .txt, .md, .html, .jsonl, .json, .csv, .tsv and .parquet files, packed with gzip or zstd or not, folders of them, or - for stdin; same as data.sources
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) data: Vec<String>,
+    /// Configuration file, whose `[data]` table says what is read and how
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key of the configuration, such as data.text_field=body. May be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl TextArgs {
+    /// The configuration: `--config`, or `built_in` in its place, then `--set` and `--data`.
+    ///
+    /// # Errors
+    /// A fault in the file or an argument.
+    pub(crate) fn configuration(&self, built_in: &str) -> anyhow::Result<Config> {
+        let layers = match &self.config {
+            Some(path) => Layers::new().file(path)?,
+            None => Layers::new().built_in("the built-in configuration", built_in)?,
+        };
+        let sources = (!self.data.is_empty()).then(|| self.data.clone());
+        layers
+            .set(&self.set)?
+            .flag("--data", "data.sources", sources)
+            .resolve()
+    }
+}
+
+/// The documents of `data.sources`, each whole, until Ctrl-C.
+pub(crate) struct Reading {
+    documents: WholeDocuments,
+}
+
+impl Reading {
+    /// Finds the sources.
+    ///
+    /// # Errors
+    /// One is missing, or of a kind that can't be read.
+    pub(crate) fn open(data: &DataConfig) -> anyhow::Result<Self> {
+        let documents = Documents::open(&data.sources, data)?;
+        Ok(Self {
+            documents: WholeDocuments::new(documents, data.max_document_bytes),
+        })
+    }
+
+    /// Says what was passed over.
+    pub(crate) fn finish(&self, printer: Printer) {
+        tell_skipped(self.documents.skipped(), printer);
+    }
+}
+
+impl Iterator for Reading {
+    type Item = anyhow::Result<Document>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = interrupt::check() {
+            return Some(Err(error.into()));
+        }
+        Some(self.documents.next()?.map_err(Into::into))
+    }
+}
+
+/// Lists what was passed over under `data.on_error = "skip"`.
+pub(crate) fn tell_skipped(skipped: &Skipped, printer: Printer) {
+    if skipped.is_empty() {
+        return;
+    }
+    printer.warn(format_args!("{} records passed over:", skipped.total()));
+    for (kind, count) in &skipped.counts {
+        printer.note(format_args!("  {count:>7}  {kind}"));
+    }
+    for record in &skipped.first {
+        printer.note(format_args!("  {}: {}", record.place, record.reason));
+    }
+}
