@@ -17,7 +17,7 @@ use crate::{readme, tidy};
 /// Arguments of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also run the tests on a GPU driver and on emulated processors, and the long crash test.
+    /// Also run the tests on a GPU driver, on emulated processors and with Parquet, and the long crash test.
     #[arg(long)]
     full: bool,
     /// Run only the tests on a GPU driver.
@@ -42,6 +42,7 @@ enum Stage {
     Readme,
     Gpu,
     Cpus,
+    Parquet,
     Crash,
     Test,
 }
@@ -99,7 +100,11 @@ fn chosen(args: &Args) -> Vec<Stage> {
         } else if !args.only.is_empty() {
             args.only.contains(stage)
         } else {
-            args.full || !matches!(stage, Stage::Gpu | Stage::Cpus | Stage::Crash)
+            args.full
+                || !matches!(
+                    stage,
+                    Stage::Gpu | Stage::Cpus | Stage::Parquet | Stage::Crash
+                )
         }
     };
     Stage::value_variants()
@@ -122,10 +127,13 @@ impl Stage {
             Stage::Clippy => "no compiler or clippy warning in any target",
             Stage::Tidy => "module docs, crate directions, links, file sizes",
             Stage::Docs => "documentation builds without a warning",
-            Stage::Backends => "the GPU backends, the reference backend and downloads type-check",
+            Stage::Backends => {
+                "the GPU backends, the reference backend, downloads and Parquet type-check"
+            }
             Stage::Readme => "the commands of README.md run, its figures are the measured ones",
             Stage::Gpu => "GPU tests, on a graphics card or a software Vulkan driver",
             Stage::Cpus => "kernels on processors with AVX2 and without, by emulation",
+            Stage::Parquet => "the tests of text, with Parquet",
             Stage::Crash => "training survives fifty kills at random instants",
             Stage::Test => "unit, integration and documentation tests",
         }
@@ -146,7 +154,8 @@ impl Stage {
             ),
             Stage::Backends => {
                 check(
-                    &mut workspace.cargo("check -p llm-cli --features wgpu,ndarray,hub --locked"),
+                    &mut workspace
+                        .cargo("check -p llm-cli --features wgpu,ndarray,hub,parquet --locked"),
                 )?;
                 // The build scripts of the CUDA crates look for a toolkit unless they build documentation.
                 check(
@@ -164,6 +173,9 @@ impl Stage {
                 )
             }
             Stage::Cpus => cpus::run(workspace),
+            Stage::Parquet => {
+                check(&mut workspace.cargo("test -p llm-data --features parquet --locked"))
+            }
             Stage::Crash => check(
                 workspace
                     .cargo("test -p llm-cli --release --locked --test it crash")
@@ -315,7 +327,7 @@ mod tests {
         check_stages(&[], "fmt clippy tidy docs backends readme test");
         check_stages(
             &["--full"],
-            "fmt clippy tidy docs backends readme gpu cpus crash test",
+            "fmt clippy tidy docs backends readme gpu cpus parquet crash test",
         );
         check_stages(&["--gpu"], "gpu");
         check_stages(&["--only", "cpus"], "cpus");
