@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use llm_data::{DataConfig, Document, Documents, Skipped, WholeDocuments};
 
 use crate::config::{Config, Layers};
+use crate::failure::usage;
 use crate::interrupt;
 use crate::printer::Printer;
 
@@ -51,7 +52,12 @@ impl Reading {
     /// # Errors
     /// One is missing, or of a kind that can't be read.
     pub(crate) fn open(data: &DataConfig) -> anyhow::Result<Self> {
+        if data.sources.is_empty() {
+            return Err(no_text());
+        }
+        // Standard input is read here, and Ctrl-C ends that at once; from now on it ends the work between two documents.
         let documents = Documents::open(&data.sources, data)?;
+        interrupt::defer();
         Ok(Self {
             documents: WholeDocuments::new(documents, data.max_document_bytes),
         })
@@ -72,6 +78,11 @@ impl Iterator for Reading {
         }
         Some(self.documents.next()?.map_err(Into::into))
     }
+}
+
+/// The error of a command that was given no text.
+pub(crate) fn no_text() -> anyhow::Error {
+    usage("--data is missing: name the text, or - for standard input")
 }
 
 /// Lists what was passed over under `data.on_error = "skip"`.

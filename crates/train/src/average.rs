@@ -1,6 +1,6 @@
 //! A moving average of the weights, which is what a run that keeps one evaluates and saves.
 //!
-//! Source: Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging"; the decay grows from 1/5 as in TensorFlow's
+//! Source: Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging"; the decay grows from 2/11 as in TensorFlow's
 //! `ExponentialMovingAverage` with `num_updates`, so that the first weights are forgotten.
 
 use std::collections::BTreeMap;
@@ -39,13 +39,19 @@ impl Average {
     /// Takes in the weights after step number `step`, from 1.
     pub(crate) fn update(&mut self, model: &impl Module, step: u64) {
         let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
-        let old = std::mem::take(&mut self.values);
-        let pairs: Vec<_> = old.into_values().zip(weights(model)).collect();
+        let mut old = std::mem::take(&mut self.values);
+        let pairs: Vec<_> = weights(model)
+            .into_iter()
+            .map(|(path, weight)| (old.remove(&path), path, weight))
+            .collect();
         self.values = pairs
             .into_par_iter()
-            .map(|(average, (path, weight))| {
-                let average = average.mul_scalar(decay) + weight.mul_scalar(1.0 - decay);
-                (path, average)
+            .map(|(average, path, weight)| match average {
+                Some(average) => {
+                    let average = average.mul_scalar(decay) + weight.mul_scalar(1.0 - decay);
+                    (path, average)
+                }
+                None => (path, weight),
             })
             .collect();
     }

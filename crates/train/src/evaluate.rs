@@ -93,8 +93,11 @@ pub fn evaluate(
             tokens += (of_window.len() - ignored.count()) as u64;
         }
     }
+    if tokens == 0 {
+        return Err(nothing_to_predict(text));
+    }
     Ok(Evaluation {
-        loss: sum / tokens.max(1) as f64,
+        loss: sum / tokens as f64,
         tokens,
     })
 }
@@ -127,15 +130,19 @@ pub(crate) fn windows(
         });
     }
     if text.len() < 2 {
-        return Err(TrainError::TooLittleText {
-            part: "validation",
-            tokens: text.len(),
-            needed: 2,
-        });
+        return Err(nothing_to_predict(text));
     }
     let all = over(text.len() - 1, protocol.window, protocol.stride);
     let most = protocol.max_windows.unwrap_or(usize::MAX);
     Ok(all.take(most.max(1)).collect())
+}
+
+fn nothing_to_predict(text: &TokenShard) -> TrainError {
+    TrainError::TooLittleText {
+        part: "validation",
+        tokens: text.len(),
+        needed: 2,
+    }
 }
 
 /// The windows over so many targets.

@@ -65,7 +65,11 @@ pub fn find_learning_rate(
 ) -> Result<RangeTest, TrainError> {
     let RateRange { from, to, steps } = range;
     assert!(from > 0.0 && to > from && steps >= 2, "{range:?}");
-    let mut training = TrainingSteps::new(model, settings, text)?;
+    // Every step must be seen, and its weights be those it leads to.
+    let mut settings = settings.clone();
+    settings.train.skip_spikes = None;
+    settings.train.ema = None;
+    let mut training = TrainingSteps::new(model, &settings, text)?;
     let mut points: Vec<RangePoint> = Vec::new();
     let mut diverged_at = None;
     let mut best = f64::INFINITY;
@@ -108,11 +112,11 @@ pub fn find_learning_rate(
     })
 }
 
-/// Where the values fall fastest; `None` when none falls below the one before it.
+/// Where the values fall fastest, which is before the fall: a loss is measured before the update. `None` when none falls.
 fn steepest(losses: &[f64]) -> Option<usize> {
     let falls = losses.windows(2).map(|pair| pair[0] - pair[1]);
     let (at, fall) = falls.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    (fall > 0.0).then_some(at + 1)
+    (fall > 0.0).then_some(at)
 }
 
 #[cfg(test)]
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn the_steepest_fall_is_found() {
         let losses = [5.0, 5.1, 5.0, 4.8, 4.0, 3.0, 2.8, 2.7, 3.0, 4.0];
-        assert_eq!(steepest(&losses), Some(5));
+        assert_eq!(steepest(&losses), Some(4));
         assert_eq!(steepest(&[1.0, 1.5, 2.0]), None);
         assert_eq!(steepest(&[1.0, 1.0]), None);
         assert_eq!(steepest(&[]), None);

@@ -200,8 +200,10 @@ impl<'a> TrainingSteps<'a> {
             result.skipped = true;
             return Ok(result);
         }
+        // Those that were left out moved no moment, whose bias is corrected by this number.
+        let update_number = index + 1 - self.spikes.skipped;
         let update = Update {
-            step: index + 1,
+            step: update_number,
             factor,
             gradient_scale: clip_factor(result.grad_norm, self.settings.optimizer.clip),
         };
@@ -209,7 +211,7 @@ impl<'a> TrainingSteps<'a> {
         let model = self.model.take().expect("put back after every step");
         let model = self.optimizer.step(model, gradients, update);
         if let Some(average) = &mut self.average {
-            average.update(&model, index + 1);
+            average.update(&model, update_number);
         }
         self.model = Some(model);
         Ok(result)

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Model that is compared with it
     #[arg(value_name = "B")]
     other: PathBuf,
-    /// Text to predict: .txt and .jsonl files, packed with gzip or not, and folders of them
+    /// Text to predict: in any form that `llm train --data` takes
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
     /// Tokens in one window [default: the shorter context of the two]

@@ -1,8 +1,8 @@
-//! `llm train --find-lr`: the learning-rate range test, which trains for a moment and writes nothing.
+//! `llm train --find-lr`: the learning-rate range test, which trains for a moment and keeps nothing but the tokens of the text.
 
 use llm_data::Prepared;
 use llm_models::LanguageModel;
-use llm_train::{RangePoint, RangeTest, RateRange, find_learning_rate};
+use llm_train::{OptimizerKind, RangePoint, RangeTest, RateRange, find_learning_rate};
 
 use super::settings;
 use crate::config::Config;
@@ -31,7 +31,7 @@ pub(crate) struct RangeArgs {
     #[arg(long, value_name = "N", requires = "find_lr")]
     find_lr_steps: Option<u64>,
     /// Print what --find-lr found as one JSON object
-    #[arg(long, requires = "find_lr")]
+    #[arg(long)]
     json: bool,
 }
 
@@ -42,7 +42,10 @@ impl RangeArgs {
     /// The rates or the steps make no range.
     pub(crate) fn range(&self) -> anyhow::Result<Option<RateRange>> {
         if !self.find_lr {
-            return Ok(None);
+            return match self.json {
+                true => Err(usage("--json: is for --find-lr")),
+                false => Ok(None),
+            };
         }
         let range = RateRange {
             from: self.find_lr_from.unwrap_or(1e-6),
@@ -100,11 +103,16 @@ impl RangeArgs {
         if self.json {
             return printer.json(&found);
         }
-        print(&found, printer)
+        // Both rates went up together.
+        let has_muon = config.optimizer.kind == OptimizerKind::Muon;
+        let muon = has_muon
+            .then(|| config.optimizer.muon_learning_rate() / config.optimizer.learning_rate);
+        print(&found, muon, printer)
     }
 }
 
-fn print(found: &RangeTest, printer: Printer) -> anyhow::Result<()> {
+/// Prints the table and the suggestion; `muon` is how many times the learning rate Muon's is.
+fn print(found: &RangeTest, muon: Option<f64>, printer: Printer) -> anyhow::Result<()> {
     let points = &found.points;
     let smoothed = points.iter().map(|point| point.smoothed);
     let most = smoothed.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -127,9 +135,13 @@ fn print(found: &RangeTest, printer: Printer) -> anyhow::Result<()> {
         ))?;
     }
     match found.suggestion {
-        Some(rate) => printer.line(format_args!(
-            "suggestion       --set optimizer.learning_rate={rate:.1e}"
-        ))?,
+        Some(rate) => {
+            let mut keys = format!("--set optimizer.learning_rate={rate:.1e}");
+            if let Some(muon) = muon {
+                keys += &format!(" --set optimizer.muon_learning_rate={:.1e}", muon * rate);
+            }
+            printer.line(format_args!("suggestion       {keys}"))?;
+        }
         None => {
             printer.line("no suggestion: the loss never fell; try lower rates or more steps")?
         }

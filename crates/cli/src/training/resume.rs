@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use llm_data::Prepared;
+use llm_data::{DataError, Prepared, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::train::Args;
@@ -204,8 +204,10 @@ pub(crate) fn origin(
             &config.data,
             &llm_tokenizer::Tokenizer::load(folder)?,
             &cache,
-        )?,
-        None => llm_data::prepare(&config.data, &config.tokenizer, &cache)?,
+        )
+        .map_err(|error| from_stdin(error, folder, config))?,
+        None => llm_data::prepare(&config.data, &config.tokenizer, &cache)
+            .map_err(|error| from_stdin(error, folder, config))?,
     };
     if !origin.has_data(&prepared) {
         bail!(
@@ -214,6 +216,18 @@ pub(crate) fn origin(
         );
     }
     Ok((prepared, origin.init_from))
+}
+
+/// Says of an error that the text came from standard input, where it did.
+fn from_stdin(error: DataError, folder: &Path, config: &Config) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    if config.data.sources.iter().any(Source::is_stdin) {
+        let folder = folder.display();
+        return error.context(format!(
+            "{folder}: its text came from standard input; pipe the same text in again"
+        ));
+    }
+    error
 }
 
 #[cfg(test)]

@@ -67,6 +67,11 @@ fn cleaning_tells_what_it_removed_and_why() {
     for (extra, code, part) in [
         (&["--output", "c.jsonl"][..], 1, "--force"),
         (&["--output", "c.csv"], 2, ".jsonl"),
+        (
+            &["--output", "x.jsonl", "--report", "x.jsonl"],
+            2,
+            "--report",
+        ),
         (&["--set", "data.clean.permutations=1"], 2, "permutations"),
         (
             &["--set", "data.clean.duplicates.permutations=1"],
@@ -81,6 +86,10 @@ fn cleaning_tells_what_it_removed_and_why() {
     ] {
         place.refused(&[&clean[..], extra].concat(), code, &[part]);
     }
+    for command in ["stats", "clean"] {
+        place.refused(&["data", command], 2, &["--data"]);
+    }
+    place.refused(&["data", "split", "--output-dir", "s"], 2, &["--data"]);
     place.refused(
         &["data", "clean", "--data", "none.jsonl"],
         1,

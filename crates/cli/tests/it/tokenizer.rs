@@ -399,6 +399,24 @@ fn training_has_the_options_of_its_peers() {
 }
 
 #[test]
+fn words_may_reach_over_line_ends() {
+    let place = Place::new();
+    place.write("a.txt", "one\n\n\ntwo\n\n\n".repeat(40));
+    place.ok(&[
+        "tokenizer",
+        "train",
+        "--data",
+        "a.txt",
+        "--vocab-size",
+        "262",
+        "--output-dir",
+        "t",
+    ]);
+    let tokenizer = place.read("t/tokenizer.json");
+    assert!(tokenizer.contains("ĊĊ"), "{tokenizer}");
+}
+
+#[test]
 fn tokens_are_shown_and_measured() {
     let place = Place::new();
     place.write("a.txt", "the cat and the hat\n".repeat(20));

@@ -71,6 +71,7 @@ fn the_range_test_suggests_a_rate_and_writes_nothing() {
         (&["--find-lr", "--find-lr-to", "1e-9"], "--find-lr-to"),
         (&["--find-lr", "--find-lr-steps", "1"], "--find-lr-steps"),
         (&["--find-lr", "--output-dir", "r"], "--output-dir"),
+        (&["--json"], "--find-lr"),
     ] {
         place.refused(&with(arguments), 2, &[part]);
     }
@@ -195,6 +196,65 @@ fn a_model_grows_with_its_tokenizer() {
         2,
         &["tokenizer.path", "extend"],
     );
+}
+
+#[test]
+fn tokens_prepared_ahead_are_those_that_training_takes() {
+    let place = place();
+    let made = json(&place.ok(&["data", "prepare", "--data", "a.jsonl", "--json"]));
+    let folder = made["folder"].as_str().unwrap();
+    place.ok(&[
+        "train",
+        "--data",
+        "a.jsonl",
+        "--max-steps",
+        "1",
+        "--output-dir",
+        "r",
+        "--set",
+        "model.d_model=16",
+        "--set",
+        "model.n_layers=1",
+        "--set",
+        "model.max_seq_len=16",
+    ]);
+    let tokens = json(&place.read("r/origin.json"))["tokens"].clone();
+    assert!(
+        folder.ends_with(tokens.as_str().unwrap()),
+        "{folder} and {tokens}"
+    );
+}
+
+#[test]
+fn a_suggestion_for_muon_has_both_rates() {
+    let place = place();
+    let text = place.ok(&[&TRAIN[..], &["--find-lr", "--find-lr-steps", "20"]].concat());
+    assert!(text.contains("optimizer.muon_learning_rate="), "{text}");
+}
+
+#[test]
+fn a_text_from_stdin_is_asked_for_again() {
+    let place = place();
+    let text = place.read("a.jsonl");
+    let train = [
+        "train",
+        "--data",
+        "-",
+        "--max-steps",
+        "1",
+        "--output-dir",
+        "r",
+        "--set",
+        "data.format=jsonl",
+        "--set",
+        "tokenizer.kind=character",
+        "--set",
+        "model.max_seq_len=16",
+    ];
+    assert_eq!(place.run_with(&train, text.as_str()).code, 0);
+    place.refused(&["train", "--resume", "r"], 1, &["standard input", "again"]);
+    let resume = ["train", "--resume", "r", "--max-steps", "2"];
+    assert_eq!(place.run_with(&resume, text.as_str()).code, 0);
 }
 
 #[test]

@@ -101,6 +101,7 @@ pub(super) mod composed {
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Backend, FloatDType, TensorMetadata, get_device_settings};
     use burn::tensor::{Shape, TensorData};
+    use rayon::prelude::*;
 
     use super::{AttentionOptions, DropoutMask};
 
@@ -162,6 +163,8 @@ pub(super) mod composed {
         };
         let (device, dtype, shape) = (x.device(), x.dtype(), x.shape());
         let factors: Vec<f32> = (0..shape.num_elements())
+            .into_par_iter()
+            .with_min_len(4096)
             .map(|i| mask.factor(i as u64))
             .collect();
         let factors = TensorData::new(factors, shape).convert_dtype(dtype);

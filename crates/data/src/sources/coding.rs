@@ -35,6 +35,10 @@ pub(crate) fn named(label: &str) -> Result<Option<&'static Encoding>, DataError>
 
 /// The coding of text that begins with `start`; `whole` when this is all. None when it does not look like text.
 pub(super) fn detect(start: &[u8], whole: bool, format: Format) -> Option<&'static Encoding> {
+    // UTF-32, which nobody reads any more: its mark begins like that of UTF-16.
+    if start.starts_with(&[0xFF, 0xFE, 0, 0]) {
+        return None;
+    }
     if let Some((encoding, _)) = Encoding::for_bom(start) {
         return Some(encoding);
     }

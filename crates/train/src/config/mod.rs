@@ -15,10 +15,14 @@ fn check(key: &'static str, value: f64, allowed: &'static str, ok: bool) -> Resu
     if ok {
         Ok(())
     } else {
-        Err(TrainError::Config {
-            key,
-            value: value.to_string(),
-            allowed,
-        })
+        Err(refused(key, &value.to_string(), allowed))
+    }
+}
+
+fn refused(key: &'static str, value: &str, allowed: &'static str) -> TrainError {
+    TrainError::Config {
+        key,
+        value: value.to_owned(),
+        allowed,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check;
+use super::{check, refused};
 use crate::TrainError;
 
 /// Which rule updates the weights.
@@ -106,10 +106,16 @@ impl OptimizerConfig {
         only("optimizer.betas", self.betas.map(|b| b[0]), not_sgd, !sgd)?;
         only("optimizer.eps", self.eps, of_adam, adam)?;
         only("optimizer.momentum", self.momentum, of_sgd, sgd)?;
-        let nesterov = self.nesterov.map(|on| f64::from(u8::from(on)));
-        only("optimizer.nesterov", nesterov, of_sgd, sgd)?;
-        let bf16 = (self.moments == Moments::Bf16).then_some(16.0);
-        only("optimizer.moments", bf16, of_adam, adam)?;
+        if self.nesterov.is_some() && !sgd {
+            return Err(refused("optimizer.nesterov", "set", of_sgd));
+        }
+        if self.nesterov == Some(true) && self.momentum == Some(0.0) {
+            let allowed = "false without optimizer.momentum";
+            return Err(refused("optimizer.nesterov", "true", allowed));
+        }
+        if self.moments == Moments::Bf16 && !adam {
+            return Err(refused("optimizer.moments", "bf16", of_adam));
+        }
         only(
             "optimizer.muon_learning_rate",
             self.muon_learning_rate,
@@ -135,6 +141,11 @@ impl OptimizerConfig {
             OptimizerKind::Lion => [0.9, 0.99],
             _ => [0.9, 0.95],
         })
+    }
+
+    /// Peak learning rate of Muon, set or not.
+    pub fn muon_learning_rate(&self) -> f64 {
+        self.muon_learning_rate.unwrap_or(0.02)
     }
 
     /// What AdamW adds to the root of the second moment.

@@ -18,8 +18,6 @@ use rayon::prelude::*;
 
 use crate::config::{Moments, OptimizerConfig, OptimizerKind};
 
-/// Learning rate of Muon where none is set.
-const MUON_LEARNING_RATE: f64 = 0.02;
 /// Momentum of Muon where none is set.
 const MUON_MOMENTUM: f64 = 0.95;
 /// Momentum of SGD where none is set.
@@ -185,8 +183,7 @@ impl Taken {
             }
             OptimizerKind::Muon if is_muons(&path, shape.len()) => {
                 let step = muon::Step {
-                    learning_rate: config.muon_learning_rate.unwrap_or(MUON_LEARNING_RATE)
-                        * update.factor,
+                    learning_rate: config.muon_learning_rate() * update.factor,
                     momentum: config.muon_momentum.unwrap_or(MUON_MOMENTUM),
                     weight_decay,
                     gradient_scale,

@@ -75,7 +75,9 @@ fn check_resume(family: Family, stops: &[u64], change: impl Fn(&mut Settings)) {
     assert!(weights(&rest) == weights(&whole), "{what}: other weights");
     for file in ["optimizer.safetensors", "trainer.json"] {
         let [a, b] = [&folder, &whole_folder].map(|folder| {
-            let checkpoint = folder.path().join(format!("checkpoints/step-{STEPS}"));
+            let checkpoint = folder
+                .path()
+                .join(format!("checkpoints/step-{}", settings.train.max_steps));
             std::fs::read(checkpoint.join(file)).expect(file)
         });
         assert!(a == b, "{what}: another {file}");
@@ -121,4 +123,21 @@ fn a_resumed_run_with_an_average_and_spikes_is_the_uninterrupted_one() {
         settings.train.z_loss = 1e-3;
         settings.packing = Packing::Within { separator: None };
     });
+}
+
+/// Where the loss does not fall, one step in six or so is a standard deviation above the mean.
+#[test]
+fn a_run_resumed_among_spikes_is_the_uninterrupted_one() {
+    let settings = |settings: &mut Settings| {
+        settings.train.max_steps = 60;
+        settings.train.skip_spikes = Some(1.0);
+        settings.optimizer.learning_rate = 1e-7;
+    };
+    check_resume(Family::Llama, &[40, 11], settings);
+    let mut once = busy();
+    settings(&mut once);
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::Fresh(Box::new(model(Family::Llama, 0.1)));
+    let done = run(folder.path(), start, &once, None).expect("trained");
+    assert!(done.outcome.skipped_steps > 0, "no step was left out");
 }

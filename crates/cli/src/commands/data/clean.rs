@@ -51,6 +51,9 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             "data.clean: nothing is switched on; `llm data clean --recommended` prints a table to begin with",
         ));
     }
+    if args.output.is_some() && args.output == args.report {
+        return Err(usage("--report: names the file of --output; give another"));
+    }
     let overwrite = Overwrite::from_force(args.force);
     let report = args.report.as_deref();
     let report = report

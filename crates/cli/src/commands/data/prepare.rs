@@ -6,6 +6,7 @@ use llm_data::TokenShard;
 use serde::Serialize;
 
 use crate::cache_folder;
+use crate::config::DEFAULT_TOML;
 use crate::printer::Printer;
 use crate::text_source::{TextArgs, tell_skipped};
 
@@ -60,7 +61,7 @@ impl PartReport {
 /// # Errors
 /// The text or the tokenizer can't be read, or the tokens can't be written.
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
-    let config = args.text.configuration("")?;
+    let config = args.text.configuration(DEFAULT_TOML)?;
     let start = Instant::now();
     let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
     tell_skipped(&prepared.skipped, printer);

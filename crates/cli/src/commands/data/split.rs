@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use llm_data::Part;
 
 use crate::document_file::DocumentFile;
+use crate::interrupt;
 use crate::output::{self, Overwrite};
 use crate::printer::Printer;
-use crate::text_source::{TextArgs, tell_skipped};
+use crate::text_source::{TextArgs, no_text, tell_skipped};
 
 /// Arguments of `llm data split`.
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,9 @@ pub(crate) enum Kind {
 /// The text can't be read or split, or the files can't be written.
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let config = args.text.configuration("")?;
+    if config.data.sources.is_empty() {
+        return Err(no_text());
+    }
     let overwrite = Overwrite::from_force(args.force);
     output::check_folder(&args.output_dir, overwrite)?;
     std::fs::create_dir_all(&args.output_dir)?;
@@ -55,7 +59,9 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         DocumentFile::create(&path("validation"), overwrite)?,
     ];
     let mut counts = [(0u64, 0u64); 2];
+    interrupt::defer();
     let skipped = llm_data::split::<anyhow::Error>(&config.data, |part, text, origin| {
+        interrupt::check()?;
         let index = match part {
             Part::Train => 0,
             Part::Validation => 1,

@@ -113,6 +113,12 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         max_windows: None,
     };
     let found = llm_train::evaluate(&named.model, &text, &protocol)?;
+    if !found.loss.is_finite() {
+        bail!(
+            "{}: its loss is not finite: the weights are damaged",
+            args.model.display()
+        );
+    }
     let Amount { words, bytes } = Amount::after_the_first(&text, &named.tokenizer)?;
     let nats = found.loss * found.tokens as f64;
     let report = Report {
@@ -123,7 +129,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         protocol: Described {
             window,
             stride,
-            bos: args.bos,
+            bos: Some(text.tokens(0..1)[0]) == named.tokenizer.bos(),
             documents_apart: packing != Packing::Across,
             tokens: found.tokens,
             words,
@@ -221,26 +227,27 @@ struct Amount {
 }
 
 impl Amount {
-    /// Of all tokens but the first, which no protocol predicts.
+    /// Of all tokens but the first, which no protocol predicts. Words end with their document.
     fn after_the_first(text: &TokenShard, tokenizer: &Tokenizer) -> Result<Self, TokenizerError> {
         let tokens = text.tokens(0..text.len());
-        let (before, scored) = tokens.split_at(1.min(tokens.len()));
-        let mut decoder = tokenizer.decoder_after(before);
         let mut amount = Self { words: 0, bytes: 0 };
-        let mut in_word = false;
-        let mut add = |piece: &str| {
-            amount.bytes += piece.len() as u64;
-            for char in piece.chars() {
-                let is_space = char.is_whitespace();
-                amount.words += u64::from(char == '\n') + u64::from(in_word && is_space);
-                in_word = !is_space;
+        let parts = tokens.split(|&token| Some(token) == tokenizer.eos());
+        // The first token is the separator before the first part, or begins it.
+        let begins = tokens
+            .first()
+            .is_some_and(|&token| Some(token) != tokenizer.eos());
+        for (index, part) in parts.enumerate() {
+            let (before, scored) = part.split_at(usize::from(index == 0 && begins));
+            let mut decoder = tokenizer.decoder_after(before);
+            let mut part = String::new();
+            for &token in scored {
+                part += &decoder.push(token)?;
             }
-        };
-        for &token in scored {
-            add(&decoder.push(token)?);
+            part += &decoder.finish()?;
+            let line_ends = part.bytes().filter(|&byte| byte == b'\n').count();
+            amount.words += (part.split_whitespace().count() + line_ends) as u64;
+            amount.bytes += part.len() as u64;
         }
-        add(&decoder.finish()?);
-        amount.words += u64::from(in_word);
         Ok(amount)
     }
 }
@@ -267,6 +274,20 @@ mod tests {
         ] {
             assert_eq!(amount(text), Amount { words, bytes }, "{text:?}");
         }
+    }
+
+    #[test]
+    fn words_do_not_reach_over_the_borders_of_documents() {
+        let tokenizer = Tokenizer::train_characters(["ab c"]).unwrap();
+        let eos = tokenizer.eos().unwrap();
+        let mut tokens = Vec::new();
+        for document in ["ab c", "c a", "b"] {
+            tokens.push(eos);
+            tokens.extend(tokenizer.encode(document).unwrap());
+        }
+        let text = TokenShard::from_tokens(tokens);
+        let found = Amount::after_the_first(&text, &tokenizer).unwrap();
+        assert_eq!(found, Amount { words: 5, bytes: 8 });
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let (name, text) = args.text.read()?;
     let ids = tokenizer.encode(&text).map_err(|error| {
         let error = anyhow::Error::new(error).context(name);
-        if args.text.text.is_some() {
+        if args.text.is_argument() {
             as_usage(error)
         } else {
             error

@@ -66,6 +66,11 @@ struct OneText {
 }
 
 impl OneText {
+    /// Whether the text stands among the arguments, which are then to blame for it.
+    fn is_argument(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// What it is called in messages, and the text.
     ///
     /// # Errors

@@ -114,15 +114,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     });
     let tokenizer = match &training {
         None => Tokenizer::train_characters(texts),
-        // Words end at line ends, which keeps the pieces small.
-        Some(training) if training.pattern != WordPattern::None => {
-            let lines = texts.flat_map(|text| {
-                let lines = text.split_inclusive('\n').map(str::to_owned);
-                lines.collect::<Vec<_>>()
-            });
-            train(training, lines, printer)
-        }
-        Some(training) => train(training, texts, printer),
+        Some(training) => train(training, texts, &failure, printer),
     };
     if let Some(error) = failure.take() {
         return Err(error);
@@ -143,6 +135,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
 fn train(
     training: &BpeTraining,
     texts: impl Iterator<Item = String>,
+    failure: &RefCell<Option<anyhow::Error>>,
     printer: Printer,
 ) -> Result<Tokenizer, TokenizerError> {
     let mut counter = Counter::new(printer);
@@ -152,9 +145,11 @@ fn train(
             TrainingPhase::Counting => counter.update("bytes read", done, total),
             TrainingPhase::Merging => counter.update("tokens", done, total),
         }
-        match interrupt::check() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+        // What was not read whole is not worth merging.
+        if failure.borrow().is_some() || interrupt::check().is_err() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     });
     counter.finish();
