@@ -12,7 +12,7 @@ use crate::output::{OutputFile, Overwrite};
 
 /// How documents stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Layout {
+enum Layout {
     /// An object with the key `text` in each line.
     JsonLines,
     /// As they are, each followed by a line with the separator.
@@ -24,7 +24,7 @@ impl Layout {
     ///
     /// # Errors
     /// It names none.
-    pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
+    fn of(path: &Path) -> anyhow::Result<Self> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("jsonl") => Ok(Self::JsonLines),
             Some("txt") => Ok(Self::Text),
@@ -40,6 +40,7 @@ impl Layout {
 pub(crate) struct DocumentFile {
     path: PathBuf,
     layout: Layout,
+    separator: String,
     out: BufWriter<OutputFile>,
 }
 
@@ -48,9 +49,18 @@ impl DocumentFile {
     ///
     /// # Errors
     /// It can't be written, is there already, or its name says no layout.
-    pub(crate) fn create(path: &Path, overwrite: Overwrite) -> anyhow::Result<Self> {
+    pub(crate) fn create(
+        path: &Path,
+        separator: &str,
+        overwrite: Overwrite,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             layout: Layout::of(path)?,
+            separator: match separator {
+                // Documents without a line between them would be one.
+                "" => SEPARATOR.to_owned(),
+                separator => separator.to_owned(),
+            },
             out: BufWriter::new(OutputFile::create(path, overwrite)?),
             path: path.to_owned(),
         })
@@ -61,13 +71,15 @@ impl DocumentFile {
     /// # Errors
     /// The disk is full, or the text would come apart at a line of its own.
     pub(crate) fn write(&mut self, text: &str, origin: &str) -> anyhow::Result<()> {
-        if self.layout == Layout::Text && text.lines().any(|line| line == SEPARATOR) {
-            bail!(
-                "{origin}: holds the line {SEPARATOR}, which parts documents in a .txt file; write a .jsonl file"
-            );
-        }
-        write_document(&mut self.out, self.layout, text)
-            .with_context(|| format!("{}: cannot write", self.path.display()))
+        let separator = &self.separator;
+        let written = match self.layout {
+            Layout::JsonLines => write_json_line(&mut self.out, text),
+            Layout::Text if text.lines().any(|line| line == separator) => bail!(
+                "{origin}: holds the line {separator}, which parts documents in a .txt file; write a .jsonl file"
+            ),
+            Layout::Text => write!(self.out, "{text}\n{separator}\n"),
+        };
+        written.with_context(|| format!("{}: cannot write", self.path.display()))
     }
 
     /// Puts the file in its place.
@@ -83,15 +95,12 @@ impl DocumentFile {
     }
 }
 
-/// Writes one document in a layout.
+/// Writes a document as an object with the key `text` in a line.
 ///
 /// # Errors
 /// Those of `out`.
-pub(crate) fn write_document(out: &mut impl Write, layout: Layout, text: &str) -> io::Result<()> {
-    match layout {
-        Layout::JsonLines => writeln!(out, "{}", json!({ "text": text })),
-        Layout::Text => write!(out, "{text}\n{SEPARATOR}\n"),
-    }
+pub(crate) fn write_json_line(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{}", json!({ "text": text }))
 }
 
 #[cfg(test)]
@@ -114,10 +123,10 @@ mod tests {
     fn a_text_that_would_come_apart_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
-        let mut file = DocumentFile::create(&path, Overwrite::Refuse).unwrap();
+        let mut file = DocumentFile::create(&path, "----", Overwrite::Refuse).unwrap();
         file.write("one", "x:1").unwrap();
-        let text = format!("a\n{SEPARATOR}\nb");
-        let error = file.write(&text, "x:7").unwrap_err().to_string();
+        let text = "a\n----\nb";
+        let error = file.write(text, "x:7").unwrap_err().to_string();
         assert!(
             error.starts_with("x:7") && error.contains(".jsonl"),
             "{error}"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use burn::prelude::Device;
-use llm_data::{DataConfig, Source};
+use llm_data::DataConfig;
 use llm_models::LanguageModel;
 use llm_models::checkpoint::{Checkpoint, SpecialIds};
 use llm_models::generate::Special;
@@ -58,14 +58,12 @@ impl NamedModel {
         tokenizer_of(&Checkpoint::open(&path)?, &path)
     }
 
-    /// The documents of files and folders, one after the other, as this model's tokenizer cuts them.
+    /// The documents of `data.sources`, one after the other, as this model's tokenizer cuts them.
     ///
     /// # Errors
     /// A file can't be read, or holds what the tokenizer has no token for.
-    pub(crate) fn read_tokens(&self, paths: &[PathBuf]) -> anyhow::Result<Vec<u32>> {
-        let sources: Vec<Source> = paths.iter().map(Source::from).collect();
-        let text = llm_data::read_tokens(&sources, &DataConfig::default(), &self.tokenizer)?;
-        Ok(text.tokens)
+    pub(crate) fn read_tokens(&self, data: &DataConfig) -> anyhow::Result<Vec<u32>> {
+        Ok(llm_data::read_tokens(&data.sources, data, &self.tokenizer)?.tokens)
     }
 
     /// Ids that generation needs.

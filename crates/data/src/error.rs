@@ -47,6 +47,14 @@ pub enum DataError {
     /// The weights of the sources leave nothing to train on.
     #[error("the weights of data.sources leave no document to train on; raise them")]
     NothingToTrainOn,
+    /// Cleaning left no document.
+    #[error(
+        "data.clean removes all {documents} documents; `llm data clean` with the same settings tells why"
+    )]
+    CleanedAway {
+        /// How many there were.
+        documents: u64,
+    },
     /// A character coding has no such name.
     #[error(
         "`{found}` is no name of a character coding; use \"auto\", \"utf-8\", \"windows-1252\", \"iso-8859-2\", \"shift_jis\", \"gb18030\", \"utf-16le\" or another of the Encoding Standard of the web"

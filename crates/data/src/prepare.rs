@@ -278,6 +278,11 @@ impl Dealt {
         };
         for corpus in std::iter::once(corpus).chain(validation) {
             let (corpus, report) = corpus.cleaned(folder)?;
+            if let Some(report) = report.as_ref().filter(|report| report.documents_out == 0) {
+                return Err(DataError::CleanedAway {
+                    documents: report.documents_in,
+                });
+            }
             dealt.corpora.push(corpus);
             dealt.cleaned.extend(report);
         }

@@ -11,6 +11,7 @@ use crate::args::DeviceArgs;
 use crate::failure::usage;
 use crate::named_model::NamedModel;
 use crate::printer::Printer;
+use crate::text_source::{TextArgs, no_text};
 
 /// Arguments of `llm compare`.
 #[derive(Debug, clap::Args)]
@@ -21,9 +22,9 @@ pub(crate) struct Args {
     /// Model that is compared with it
     #[arg(value_name = "B")]
     other: PathBuf,
-    /// Text to predict: in any form that `llm train --data` takes
-    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
+    /// The text to predict
+    #[command(flatten)]
+    text: TextArgs,
     /// Tokens in one window [default: the shorter context of the two]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
@@ -63,6 +64,10 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     if args.window == Some(0) {
         return Err(usage("--window 0: must be at least 1"));
     }
+    let data = args.text.configuration("")?.data;
+    if data.sources.is_empty() {
+        return Err(no_text());
+    }
     let device = args.device.open()?;
     let [a, b] = [&args.reference, &args.other].map(|path| NamedModel::load(path, &device));
     let (a, b) = (a?, b?);
@@ -74,8 +79,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             "--window {window}: must be at most {context}, the shorter context of the two models"
         )));
     }
-    let tokens = a.read_tokens(&args.data)?;
-    if tokens != b.read_tokens(&args.data)? {
+    let tokens = a.read_tokens(&data)?;
+    if tokens != b.read_tokens(&data)? {
         bail!(
             "the tokenizers of {} and {} cut this text differently: only models with the same tokens can be compared",
             args.reference.display(),

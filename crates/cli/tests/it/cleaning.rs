@@ -136,6 +136,8 @@ fn a_run_is_trained_on_clean_text() {
         "--set",
         "model.max_seq_len=16",
     ];
+    let all = ["--set", "data.clean.documents.min_words=1000"];
+    place.refused(&[&train[..], &all].concat(), 1, &["data.clean", "40"]);
     let ended = place.run(&[&train[..], &exact].concat());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stderr.contains("duplicate"), "{}", ended.stderr);
@@ -263,8 +265,15 @@ fn a_split_is_written_as_two_files() {
     given.sort();
     assert_eq!(all, given);
     place.refused(&split, 1, &["--force"]);
-    place.ok(&[&split[..], &["--force", "--format", "txt"]].concat());
-    assert!(place.read("s/train.txt").contains("<|endoftext|>"));
+    let lines = [
+        "--force",
+        "--format",
+        "txt",
+        "--set",
+        "data.document_separator=----",
+    ];
+    place.ok(&[&split[..], &lines].concat());
+    assert!(place.read("s/train.txt").contains("\n----\n"));
 }
 
 #[test]

@@ -296,6 +296,13 @@ fn a_run_is_evaluated_on_its_own_validation_part() {
     let nats = number(&report["loss"]) * number(&protocol["tokens"]);
     let per_word = (nats / number(&protocol["words"])).exp();
     assert!((number(&report["word_perplexity"]) / per_word - 1.0).abs() < 1e-9);
+    // The text of others has other keys.
+    place.write(
+        "b.jsonl",
+        place.read("a.jsonl").replace("\"text\"", "\"body\""),
+    );
+    let other = ["--data", "b.jsonl", "--set", "data.text_field=body"];
+    place.ok(&[&eval[..], &other].concat());
     place.refused(&[&eval[..], &["--stride", "0"]].concat(), 2, &["--stride"]);
     place.refused(&[&eval[..], &["--stride", "25"]].concat(), 2, &["--stride"]);
     place.refused(

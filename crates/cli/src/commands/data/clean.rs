@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use llm_data::{CleanConfig, Cleaned, Cleaner, Document};
 use serde::Serialize;
 
-use crate::document_file::{DocumentFile, Layout, write_document};
+use crate::document_file::{DocumentFile, write_json_line};
 use crate::failure::usage;
 use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
@@ -60,10 +60,11 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         .map(|path| OutputFile::create(path, overwrite))
         .transpose()?;
     let mut documents = Reading::open(&config.data)?;
+    let separator = config.data.document_separator;
     let mut cleaner = Cleaner::new(config.data.clean)?;
     match &args.output {
         Some(path) => {
-            let mut file = DocumentFile::create(path, overwrite)?;
+            let mut file = DocumentFile::create(path, &separator, overwrite)?;
             clean(&mut documents, &mut cleaner, |document| {
                 file.write(&document.text, &document.origin)
             })?;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
             clean(&mut documents, &mut cleaner, |document| {
-                Ok(write_document(&mut out, Layout::JsonLines, &document.text)?)
+                Ok(write_json_line(&mut out, &document.text)?)
             })?;
             out.flush()?;
         }

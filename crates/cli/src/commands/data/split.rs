@@ -54,9 +54,10 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         Kind::Txt => "txt",
     };
     let path = |part| args.output_dir.join(format!("{part}.{extension}"));
+    let separator = &config.data.document_separator;
     let mut files = [
-        DocumentFile::create(&path("train"), overwrite)?,
-        DocumentFile::create(&path("validation"), overwrite)?,
+        DocumentFile::create(&path("train"), separator, overwrite)?,
+        DocumentFile::create(&path("validation"), separator, overwrite)?,
     ];
     let mut counts = [(0u64, 0u64); 2];
     interrupt::defer();

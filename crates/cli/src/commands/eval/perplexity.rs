@@ -12,6 +12,7 @@ use crate::args::DeviceArgs;
 use crate::failure::usage;
 use crate::named_model::NamedModel;
 use crate::printer::Printer;
+use crate::text_source::TextArgs;
 use crate::training::{self, resume};
 
 /// Arguments of `llm eval perplexity`.
@@ -20,9 +21,9 @@ pub(crate) struct Args {
     /// Model or run folder, .gguf file, or .bin file of llama2.c
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Text to predict, in any form that `llm train --data` takes; without it the validation part of the run that --model names
-    #[arg(long, value_name = "PATH", num_args = 1..)]
-    data: Vec<PathBuf>,
+    /// The text to predict; without any the validation part of the run that --model names
+    #[command(flatten)]
+    text: TextArgs,
     /// Tokens in one window [default: the context of the model]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
@@ -82,6 +83,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             return Err(usage(format_args!("{flag} 0: must be at least 1")));
         }
     }
+    let data = args.text.configuration("")?.data;
     let device = args.device.open()?;
     let named = NamedModel::load(&args.model, &device)?;
     let context = named.model.architecture().max_seq_len();
@@ -97,10 +99,10 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             "--stride {stride}: must be at most {window}, the window; else tokens would be left out"
         )));
     }
-    let (mut text, packing) = if args.data.is_empty() {
+    let (mut text, packing) = if data.sources.is_empty() {
         validation_part(&args.model)?
     } else {
-        let tokens = named.read_tokens(&args.data)?;
+        let tokens = named.read_tokens(&data)?;
         (TokenShard::from_tokens(tokens), Packing::Across)
     };
     if args.bos {

@@ -1,8 +1,9 @@
 //! `llm tokenizer eval`: how well tokenizers fit texts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use llm_tokenizer::TokenizerReport;
+use serde::Serialize;
 
 use crate::named_model;
 use crate::printer::Printer;
@@ -20,6 +21,15 @@ pub(crate) struct Args {
     /// Print a JSON object in a line for each tokenizer
     #[arg(long)]
     json: bool,
+}
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Named<'a> {
+    /// Where the tokenizer is.
+    path: &'a Path,
+    #[serde(flatten)]
+    report: &'a TokenizerReport,
 }
 
 /// Runs the command.
@@ -48,8 +58,12 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         let report = TokenizerReport::new(&tokenizer, texts)
             .map_err(|error| anyhow::Error::new(error).context(path.display().to_string()))?;
         if args.json {
-            printer.json(&report)?;
+            printer.json(&Named {
+                path,
+                report: &report,
+            })?;
         } else {
+            printer.line(format_args!("{}", path.display()))?;
             printer.line(report.to_string().trim_end())?;
         }
     }
