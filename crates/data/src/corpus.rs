@@ -8,15 +8,12 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::clean::{CleanReport, Cleaned, Cleaner};
+use crate::clean::{CleanReport, Cleaner};
 use crate::config::{DataConfig, OnError, SynthConfig};
 use crate::error::DataError;
 use crate::sources::{self, Document, Documents, Skipped, Source, SourceFile, WholeDocuments};
 use crate::spool::{Spool, SpoolReader, SpoolWriter};
 use crate::synth::{self, StoryGenerator};
-
-/// Bytes of text that are cleaned side by side.
-const BATCH: usize = 4 << 20;
 
 /// Documents that can be read again and again.
 #[derive(Debug)]
@@ -92,30 +89,12 @@ impl Corpus {
         let mut spool = SpoolWriter::create(folder)?;
         let documents = Documents::of_files(files.clone(), &data);
         let mut documents = WholeDocuments::new(documents, data.max_document_bytes);
-        let mut batch: Vec<Document> = Vec::new();
-        let mut numbers = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let document = documents.next().transpose()?;
-            let is_last = document.is_none();
-            if let Some(document) = document {
-                bytes += document.text.len();
-                batch.push(document);
-                numbers.push(files.len() - documents.files_left() - 1);
-            }
-            if is_last || bytes >= BATCH {
-                let cleaned = cleaner.clean_batch(std::mem::take(&mut batch));
-                for (cleaned, file) in cleaned.into_iter().zip(numbers.drain(..)) {
-                    if let Cleaned::Kept(document) = cleaned {
-                        spool.write(file, &document)?;
-                    }
-                }
-                bytes = 0;
-            }
-            if is_last {
-                break;
-            }
-        }
+        let numbered = std::iter::from_fn(|| {
+            let document = documents.next()?;
+            let file = files.len() - documents.files_left() - 1;
+            Some(document.map(|document| (document, file)))
+        });
+        cleaner.clean_all(numbered, |document, file| spool.write(file, &document))?;
         let cleaned = Self::Cleaned {
             skipped: documents.skipped().clone(),
             documents: spool.finish()?,

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use llm_data::{CleanConfig, Cleaned, Cleaner, Document};
+use llm_data::{CleanConfig, Cleaner};
 use serde::Serialize;
 
 use crate::document_file::{DocumentFile, write_json_line};
@@ -11,9 +11,6 @@ use crate::failure::usage;
 use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
 use crate::text_source::{Reading, TextArgs};
-
-/// Bytes of text that are cleaned side by side.
-const BATCH: usize = 4 << 20;
 
 /// Arguments of `llm data clean`.
 #[derive(Debug, clap::Args)]
@@ -62,17 +59,20 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let mut documents = Reading::open(&config.data)?;
     let separator = config.data.document_separator;
     let mut cleaner = Cleaner::new(config.data.clean)?;
+    let alone = documents
+        .by_ref()
+        .map(|document| document.map(|document| (document, ())));
     match &args.output {
         Some(path) => {
             let mut file = DocumentFile::create(path, &separator, overwrite)?;
-            clean(&mut documents, &mut cleaner, |document| {
+            cleaner.clean_all(alone, |document, ()| {
                 file.write(&document.text, &document.origin)
             })?;
             file.finish()?;
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            clean(&mut documents, &mut cleaner, |document| {
+            cleaner.clean_all(alone, |document, ()| {
                 Ok(write_json_line(&mut out, &document.text)?)
             })?;
             out.flush()?;
@@ -86,35 +86,6 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     }
     printer.note(cleaner.report().to_string().trim_end());
     Ok(())
-}
-
-/// Cleans batch by batch and hands on what stays.
-fn clean(
-    documents: &mut Reading,
-    cleaner: &mut Cleaner,
-    mut keep: impl FnMut(Document) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let document = documents.next().transpose()?;
-        let is_last = document.is_none();
-        if let Some(document) = document {
-            bytes += document.text.len();
-            batch.push(document);
-        }
-        if is_last || bytes >= BATCH {
-            for cleaned in cleaner.clean_batch(std::mem::take(&mut batch)) {
-                if let Cleaned::Kept(document) = cleaned {
-                    keep(document)?;
-                }
-            }
-            bytes = 0;
-        }
-        if is_last {
-            return Ok(());
-        }
-    }
 }
 
 /// The recommended cleaning as a configuration file.

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{OneText, TokenizerArg};
-use crate::failure::as_usage;
 use crate::named_model;
 use crate::printer::Printer;
 
@@ -32,14 +31,9 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
 
     let tokenizer = named_model::load_tokenizer(&args.tokenizer.tokenizer)?;
     let (name, text) = args.text.read()?;
-    let ids = tokenizer.encode(&text).map_err(|error| {
-        let error = anyhow::Error::new(error).context(name);
-        if args.text.is_argument() {
-            as_usage(error)
-        } else {
-            error
-        }
-    })?;
+    let ids = tokenizer
+        .encode(&text)
+        .map_err(|error| args.text.unfit(name, error))?;
     if args.json {
         let tokens = ids
             .iter()

@@ -7,7 +7,6 @@ use llm_tokenizer::{Colours, PieceKind};
 use serde::Serialize;
 
 use super::{OneText, TokenizerArg};
-use crate::failure::as_usage;
 use crate::named_model;
 use crate::printer::Printer;
 
@@ -71,14 +70,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     } else {
         tokenizer.inspect(&text)
     };
-    let inspection = inspection.map_err(|error| {
-        let error = anyhow::Error::new(error).context(name);
-        if args.text.is_argument() {
-            as_usage(error)
-        } else {
-            error
-        }
-    })?;
+    let inspection = inspection.map_err(|error| args.text.unfit(name, error))?;
     if args.json {
         let tokens = inspection.pieces().iter().map(|piece| Token {
             id: piece.id,

@@ -10,7 +10,9 @@ mod train;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use llm_tokenizer::TokenizerError;
 
+use crate::failure::as_usage;
 use crate::input;
 use crate::printer::Printer;
 
@@ -66,9 +68,13 @@ struct OneText {
 }
 
 impl OneText {
-    /// Whether the text stands among the arguments, which are then to blame for it.
-    fn is_argument(&self) -> bool {
-        self.text.is_some()
+    /// The error for a text, by its name, that the tokenizer has no tokens for; arguments are to blame where it stands among them.
+    fn unfit(&self, name: String, error: TokenizerError) -> anyhow::Error {
+        let error = anyhow::Error::new(error).context(name);
+        match self.text {
+            Some(_) => as_usage(error),
+            None => error,
+        }
     }
 
     /// What it is called in messages, and the text.
