@@ -57,6 +57,7 @@ impl Architecture {
         whole("model.vocab_size", self.vocab_size())?;
         whole("model.max_seq_len", self.max_seq_len())?;
         whole("model.n_layers", self.n_layers())?;
+        whole("model.d_model", size!(self, d_model))?;
         whole("model.d_ff", size!(self, d_ff))?;
         let eps = size!(self, norm_eps);
         check(
@@ -66,16 +67,23 @@ impl Architecture {
             eps.is_finite() && eps > 0.0,
         )?;
         // Beyond these a size is a slip of the hand, and its products would overflow.
-        let widest = size!(self, d_model)
-            .max(size!(self, d_ff))
-            .max(self.vocab_size())
-            .max(self.max_seq_len())
-            .max(self.window().unwrap_or(1))
-            .max(
-                self.n_heads()
-                    .saturating_mul(self.rotary_width().unwrap_or(1)),
-            );
-        check("model sizes", widest as f64, "below 2^31", widest < 1 << 31)?;
+        for (key, size) in [
+            ("model.d_model", size!(self, d_model)),
+            ("model.d_ff", size!(self, d_ff)),
+            ("model.vocab_size", self.vocab_size()),
+            ("model.max_seq_len", self.max_seq_len()),
+            ("model.window", self.window().unwrap_or(1)),
+        ] {
+            check(key, size as f64, "below 2^31", size < 1 << 31)?;
+        }
+        let heads = self.n_heads();
+        let all_heads = heads.saturating_mul(self.rotary_width().unwrap_or(1));
+        check(
+            "model.n_heads",
+            heads as f64,
+            "so few that all heads together are narrower than 2^31",
+            all_heads < 1 << 31,
+        )?;
         check(
             "model.n_layers",
             self.n_layers() as f64,

@@ -35,9 +35,11 @@ impl Architecture {
                 c.vocab_size = vocab_size;
                 take(&mut c.max_seq_len, config.max_seq_len);
                 take(&mut c.d_model, config.d_model);
-                c.d_ff = config
-                    .d_ff
-                    .unwrap_or(if keeps_ratio { 4 * c.d_model } else { c.d_ff });
+                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio {
+                    c.d_model.saturating_mul(4)
+                } else {
+                    c.d_ff
+                });
                 take(&mut c.n_layers, config.n_layers);
                 take(&mut c.n_heads, config.n_heads);
                 take(&mut c.dropout, config.dropout);
@@ -48,9 +50,11 @@ impl Architecture {
                 c.vocab_size = vocab_size;
                 take(&mut c.max_seq_len, config.max_seq_len);
                 take(&mut c.d_model, config.d_model);
-                c.d_ff = config
-                    .d_ff
-                    .unwrap_or(if keeps_ratio { 4 * c.d_model } else { c.d_ff });
+                c.d_ff = config.d_ff.unwrap_or(if keeps_ratio {
+                    c.d_model.saturating_mul(4)
+                } else {
+                    c.d_ff
+                });
                 take(&mut c.n_layers, config.n_layers);
                 take(&mut c.n_heads, config.n_heads);
                 take(&mut c.dropout, config.dropout);
@@ -184,7 +188,7 @@ fn small(family: Family) -> Architecture {
 /// 8/3 of the width, so that three matrices hold as many weights as two of four times the width (LLaMA, section 2.2), rounded up to a
 /// multiple of 8.
 fn gated_width(d_model: usize) -> usize {
-    (8 * d_model).div_ceil(3).next_multiple_of(8)
+    d_model.saturating_mul(8).div_ceil(3).next_multiple_of(8)
 }
 
 struct Heads {

@@ -138,7 +138,8 @@ impl Trainer<'_> {
             self.report(&result)?;
             self.fit_to_time_limit();
             if due(train.eval_every, step) && step < last_step(self.settings, &self.progress) {
-                self.evaluate(Some(train.eval_windows))?;
+                let part = self.measure(Some(train.eval_windows))?;
+                self.judge(&part, part.loss)?;
             }
             if due(train.sample_every, step) {
                 self.sample()?;
@@ -155,7 +156,13 @@ impl Trainer<'_> {
         let (evaluation, model) = if reason == StopReason::Interrupted {
             (None, None)
         } else {
-            let evaluation = self.evaluate(None)?;
+            let evaluation = self.measure(None)?;
+            // The best is told by losses over the same windows.
+            let loss = match self.progress.best {
+                Some(_) => self.measure(Some(train.eval_windows))?.loss,
+                None => evaluation.loss,
+            };
+            self.judge(&evaluation, loss)?;
             if saved_at != Some(self.progress.step) {
                 self.checkpoint()?;
             }
@@ -294,7 +301,8 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn evaluate(&mut self, max_windows: Option<usize>) -> Result<Evaluation, TrainError> {
+    /// The loss over the first windows of the validation part, or over all.
+    fn measure(&self, max_windows: Option<usize>) -> Result<Evaluation, TrainError> {
         let model = self.steps.result();
         let protocol = Protocol {
             packing: self.settings.packing,
@@ -310,12 +318,14 @@ impl Trainer<'_> {
                 what,
             });
         }
-        let is_best = self
-            .progress
-            .best
-            .is_none_or(|(best, _)| evaluation.loss < best);
+        Ok(evaluation)
+    }
+
+    /// Records an evaluation, and keeps the model if `loss` is the best so far.
+    fn judge(&mut self, evaluation: &Evaluation, loss: f64) -> Result<(), TrainError> {
+        let is_best = self.progress.best.is_none_or(|(best, _)| loss < best);
         if is_best {
-            self.progress.best = Some((evaluation.loss, self.progress.step));
+            self.progress.best = Some((loss, self.progress.step));
             self.progress.evaluations_without_best = 0;
         } else {
             self.progress.evaluations_without_best += 1;
@@ -330,9 +340,9 @@ impl Trainer<'_> {
             is_best,
         });
         if is_best {
-            self.checkpoints.save_best(&model)?;
+            self.checkpoints.save_best(&self.steps.result())?;
         }
-        Ok(evaluation)
+        Ok(())
     }
 
     fn sample(&mut self) -> Result<(), TrainError> {

@@ -268,3 +268,28 @@ fn a_schedule_longer_than_the_time_limit_is_cut_to_it() {
     let rate = record["learning_rate"].as_f64().expect("a number");
     assert!(rate < 0.5 * settings.optimizer.learning_rate, "{last}");
 }
+
+#[test]
+fn the_best_is_told_by_the_same_windows() {
+    // What is learned, and then what nobody can know: the whole validation part is harder than its first windows.
+    let period = text(4 * SEQ + 1);
+    let noise = (0..200_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) % VOCAB as u32);
+    let tokens = period.tokens(0..period.len()).into_iter().chain(noise);
+    let validation = TokenShard::from_tokens(tokens.collect());
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::Fresh(Box::new(model(Family::Gpt2, 0.0)));
+    let mut settings = settings(60);
+    settings.train.eval_every = 20;
+    settings.train.eval_windows = 4;
+    let done = run_on(
+        folder.path(),
+        start,
+        &settings,
+        None,
+        [&text(600), &validation],
+    )
+    .expect("trained");
+    let whole = done.outcome.evaluation.expect("not interrupted").loss;
+    assert!(whole > 2.0, "the noise is not hard: {whole}");
+    assert_eq!(done.bests, [true, true, true]);
+}

@@ -226,8 +226,8 @@ fn damaged_folders_of_gpt2_are_refused() {
                 &with("61", "-61"),
                 "hparams.json is not a valid model configuration",
             ),
-            (&with("32", "18446744073709551615"), "model sizes is"),
-            (&with("32", "4611686018427387904"), "model sizes is"),
+            (&with("32", "18446744073709551615"), "model.d_model is"),
+            (&with("32", "4611686018427387904"), "model.d_model is"),
             (&with("61", "0"), "model.vocab_size is 0"),
             (
                 &with("\"n_layer\": 2", "\"n_layer\": 1000000000"),
