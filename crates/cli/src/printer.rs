@@ -1,7 +1,7 @@
 //! The only door to stdout and stderr: stdout carries the result, stderr the talk.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use serde::Serialize;
 
@@ -31,12 +31,17 @@ impl Printer {
         self.verbosity
     }
 
+    /// Stdout, for results of many lines; its errors name it.
+    pub(crate) fn out(self) -> impl Write {
+        Stdout(io::stdout().lock())
+    }
+
     /// Writes one line of the result.
     ///
     /// # Errors
     /// Stdout is closed or full.
     pub(crate) fn line(self, line: impl Display) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{line}")
+        writeln!(self.out(), "{line}")
     }
 
     /// Writes one line of JSON.
@@ -53,7 +58,7 @@ impl Printer {
     /// # Errors
     /// Stdout is closed or full.
     pub(crate) fn text(self, text: &str) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
+        let mut stdout = self.out();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
     }
@@ -83,6 +88,23 @@ impl Printer {
     pub(crate) fn warn(self, line: impl Display) {
         self.note(format_args!("warning: {line}"));
     }
+}
+
+/// Stdout, whose errors name it.
+struct Stdout(StdoutLock<'static>);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(of_stdout)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(of_stdout)
+    }
+}
+
+fn of_stdout(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("stdout: cannot write: {error}"))
 }
 
 /// Says on stderr why the program ends.

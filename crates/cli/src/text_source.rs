@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use llm_data::{DataConfig, Document, Documents, Skipped, WholeDocuments};
+use llm_data::{
+    CleanDocuments, CleanReport, Cleaner, DataConfig, DataError, Document, Documents, Skipped,
+    WholeDocuments,
+};
 
 use crate::config::{Config, Layers};
 use crate::failure::usage;
@@ -41,10 +44,18 @@ impl TextArgs {
     }
 }
 
-/// The documents of `data.sources`, each whole, until Ctrl-C.
+/// The documents of `data.sources`, each whole, and cleaned where `data.clean` asks for it, until Ctrl-C.
 pub(crate) struct Reading {
-    documents: WholeDocuments,
+    texts: Texts,
 }
+
+enum Texts {
+    AsTheyAre(Alone),
+    Clean(Box<CleanDocuments<Alone, ()>>),
+}
+
+/// Documents with nothing beside them, as [`CleanDocuments`] takes them.
+struct Alone(WholeDocuments);
 
 impl Reading {
     /// Finds the sources.
@@ -58,14 +69,35 @@ impl Reading {
         // Standard input is read here, and Ctrl-C ends that at once; from now on it ends the work between two documents.
         let documents = Documents::open(&data.sources, data)?;
         interrupt::defer();
+        let documents = Alone(WholeDocuments::new(documents, data.max_document_bytes));
         Ok(Self {
-            documents: WholeDocuments::new(documents, data.max_document_bytes),
+            texts: if data.clean.is_off() {
+                Texts::AsTheyAre(documents)
+            } else {
+                let cleaner = Cleaner::new(data.clean.clone())?;
+                Texts::Clean(Box::new(CleanDocuments::new(documents, cleaner)))
+            },
         })
     }
 
-    /// Says what was passed over.
+    /// What cleaning did so far, where it is asked for.
+    pub(crate) fn report(&self) -> Option<&CleanReport> {
+        match &self.texts {
+            Texts::AsTheyAre(_) => None,
+            Texts::Clean(documents) => Some(documents.cleaner().report()),
+        }
+    }
+
+    /// Says what was passed over, and what cleaning did.
     pub(crate) fn finish(&self, printer: Printer) {
-        tell_skipped(self.documents.skipped(), printer);
+        let Alone(documents) = match &self.texts {
+            Texts::AsTheyAre(documents) => documents,
+            Texts::Clean(documents) => documents.documents(),
+        };
+        tell_skipped(documents.skipped(), printer);
+        if let Some(report) = self.report() {
+            printer.note(report.to_string().trim_end());
+        }
     }
 }
 
@@ -76,7 +108,19 @@ impl Iterator for Reading {
         if let Err(error) = interrupt::check() {
             return Some(Err(error.into()));
         }
-        Some(self.documents.next()?.map_err(Into::into))
+        let next = match &mut self.texts {
+            Texts::AsTheyAre(documents) => documents.next(),
+            Texts::Clean(documents) => documents.next(),
+        };
+        Some(next?.map(|(document, ())| document).map_err(Into::into))
+    }
+}
+
+impl Iterator for Alone {
+    type Item = Result<(Document, ()), DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.0.next()?.map(|document| (document, ())))
     }
 }
 

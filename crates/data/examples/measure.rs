@@ -1,13 +1,16 @@
 //! How fast sources are read and prepared, and in how much memory.
 //!
-//!     measure make SIZE PATH      writes about so much text in the format of the extension, packed for .gz and .zst
+//!     measure make SIZE PATH      writes about so much text in the format of the extension, packed for .gz and .zst; without one, a
+//!                                 folder of web pages
 //!     measure read PATH           reads all documents
 //!     measure prepare PATH CACHE  makes tokens with a byte-level BPE of 4096 tokens
+//!
+//! Prints a JSON object with megabytes of text a second.
 
 #![expect(clippy::print_stdout, reason = "the figures are its result")]
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -39,6 +42,9 @@ fn make(size: u64, path: &Path) -> Result<()> {
         compress(File::open(plain)?, packed, CompressionLevel::Fastest);
         return Ok(());
     }
+    if path.extension().is_none() {
+        return make_pages(size, path);
+    }
     let file = BufWriter::new(File::create(path)?);
     if let Some(plain) = name.strip_suffix(".gz") {
         let mut packed = GzEncoder::new(file, Compression::fast());
@@ -48,6 +54,26 @@ fn make(size: u64, path: &Path) -> Result<()> {
     let mut file = file;
     write(size, &name, &mut file)?;
     Ok(file.flush()?)
+}
+
+/// Web pages of twenty stories each, with what surrounds an article.
+fn make_pages(size: u64, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut stories = StoryGenerator::new(1);
+    let (mut written, mut n_pages) = (0, 0);
+    while written < size {
+        let page: Vec<_> = stories.by_ref().take(20).map(|story| story.text).collect();
+        written += page.iter().map(|text| text.len() as u64).sum::<u64>();
+        let paragraphs: String = page.iter().map(|text| format!("<p>{text}</p>\n")).collect();
+        let html = format!(
+            "<!doctype html><html><head><title>Stories</title><script>var page = {n_pages};</script></head><body>\n\
+             <nav><a href=\"/\">Home</a> <a href=\"/next\">Next</a></nav>\n<article>{paragraphs}</article>\n\
+             <footer>All rights reserved</footer></body></html>\n"
+        );
+        fs::write(folder.join(format!("{n_pages:06}.html")), html)?;
+        n_pages += 1;
+    }
+    Ok(())
 }
 
 /// Documents of twenty stories each.
@@ -61,7 +87,6 @@ fn write(size: u64, name: &str, out: &mut impl Write) -> Result<()> {
         match extension {
             "csv" => "id,text\n",
             "json" => "[",
-            "html" => "<html><body><article>",
             _ => "",
         }
     )?;
@@ -80,7 +105,6 @@ fn write(size: u64, name: &str, out: &mut impl Write) -> Result<()> {
                 write!(out, "{comma}{value}")?;
             }
             "csv" => writeln!(out, "{written},\"{}\"", document.replace('"', "\"\""))?,
-            "html" => writeln!(out, "<p>{document}</p>")?,
             "md" => writeln!(out, "{document}")?,
             _ => writeln!(out, "{document}\n<|endoftext|>")?,
         }
@@ -132,5 +156,7 @@ fn prepare(path: &Path, cache: &Path) -> Result<()> {
 fn report(what: &str, documents: u64, bytes: u64, begin: Instant) {
     let seconds = begin.elapsed().as_secs_f64();
     let pace = bytes as f64 / 1e6 / seconds;
-    println!("{what} {documents} documents, {bytes} bytes in {seconds:.2} s: {pace:.0} MB/s");
+    println!(
+        r#"{{"name": "{what}", "value": {pace:.2}, "unit": "MB/s", "documents": {documents}, "bytes": {bytes}, "seconds": {seconds:.3}}}"#
+    );
 }

@@ -3,7 +3,7 @@
 //! A folder appears whole or not at all: it is written beside its place, synced and renamed. One that does not match its header is
 //! made again. Knows nothing of where tokens come from.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -23,8 +23,10 @@ pub(crate) const VERSION: u32 = 2;
 const HEADER: &str = "header.json";
 /// How the names of folders begin that are still being filled.
 const NEW: &str = ".new-";
-/// Time without a new file after which such a folder counts as left behind.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+/// The file in such a folder that the process which fills it holds locked.
+const LOCK: &str = ".lock";
+/// Age from which on such a folder without the file counts as left behind: its process died between two system calls.
+const ABANDONED: Duration = Duration::from_secs(60);
 pub(crate) const TRAIN: &str = "train";
 pub(crate) const VALIDATION: &str = "validation";
 
@@ -133,8 +135,13 @@ impl CacheEntry {
         fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
         remove_leftovers(parent);
         let temporary = temporary(parent)?;
+        let lock = temporary.path().join(LOCK);
+        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let held = held.map_err(|source| write_error(&lock, source))?;
         let header = build(temporary.path())?;
         write_header(temporary.path(), &header)?;
+        drop(held);
+        fs::remove_file(&lock).map_err(|source| write_error(&lock, source))?;
         sync_folder(temporary.path())?;
         // Opened before it is moved: whatever other processes do to the name afterwards, these files stay ours.
         let made = Self::open(temporary.path())?;
@@ -171,14 +178,17 @@ fn publish(temporary: TempDir, folder: &Path, parent: &Path) -> Result<(), DataE
     ))
 }
 
-/// Removes what a process that was killed left behind. A folder that a running one still fills is younger.
+/// Removes what a process left behind that was stopped: nobody holds its lock any more.
 fn remove_leftovers(parent: &Path) {
-    let abandoned = |entry: &fs::DirEntry| {
-        let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
-        Some(entry.file_name().to_string_lossy().starts_with(NEW) && age > ABANDONED)
+    let is_abandoned = |entry: &fs::DirEntry| match File::open(entry.path().join(LOCK)) {
+        Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
+        Err(_) => {
+            let age = entry.metadata().and_then(|metadata| metadata.modified());
+            age.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
+        }
     };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if abandoned(&entry) == Some(true) {
+        if entry.file_name().to_string_lossy().starts_with(NEW) && is_abandoned(&entry) {
             // Another process may be at it; what stays costs only space.
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -230,24 +240,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_old_unfinished_folders_are_removed() {
+    fn only_unfinished_folders_that_nobody_fills_are_removed() {
         let parent = tempfile::tempdir().expect("a folder");
         let made = |name: &str, age: Duration| {
             let path = parent.path().join(name);
             fs::create_dir(&path).expect("a folder");
-            fs::write(path.join("part"), "text").expect("a file");
+            let lock = File::create(path.join(LOCK)).expect("a file");
             let modified = SystemTime::now() - age;
             let folder = File::open(&path).expect("the folder");
             folder.set_modified(modified).expect("a time");
-            path
+            (path, lock)
         };
-        let old = made(".new-old", 2 * ABANDONED);
-        let kept = [
-            made(".new-young", Duration::ZERO),
-            made("finished", 2 * ABANDONED),
-        ];
+        let (stopped, lock) = made(".new-stopped", Duration::ZERO);
+        drop(lock);
+        let (filled, lock) = made(".new-filled", 2 * ABANDONED);
+        lock.lock().expect("free");
+        let (finished, _) = made("finished", 2 * ABANDONED);
+        let (young, _) = made(".new-young", Duration::ZERO);
+        let (old, _) = made(".new-old", Duration::ZERO);
+        for (path, age) in [(&young, Duration::ZERO), (&old, 2 * ABANDONED)] {
+            fs::remove_file(path.join(LOCK)).expect("there");
+            let folder = File::open(path).expect("the folder");
+            folder
+                .set_modified(SystemTime::now() - age)
+                .expect("a time");
+        }
         remove_leftovers(parent.path());
-        assert!(!old.exists());
-        assert!(kept.iter().all(|path| path.exists()));
+        let left = [&stopped, &old, &filled, &finished, &young].map(|path| path.exists());
+        assert_eq!(left, [false, false, true, true, true]);
     }
 }

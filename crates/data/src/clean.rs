@@ -11,6 +11,7 @@ mod lines;
 mod near;
 mod repetition;
 mod report;
+mod stream;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -29,14 +30,12 @@ pub(crate) use self::report::grouped;
 pub use self::report::{
     CharacterChanges, CleanReport, DocumentReason, Example, LineReason, Removed, RemovedBy,
 };
+pub use self::stream::CleanDocuments;
 
 use self::filters::Filters;
 use self::lines::Lines;
 use crate::error::DataError;
 use crate::sources::Document;
-
-/// Bytes of text that are cleaned side by side.
-const BATCH: usize = 4 << 20;
 
 /// Cleans documents, one after the other or batch by batch. The result depends on their order alone, not on batches or threads.
 ///
@@ -139,41 +138,6 @@ impl Cleaner {
             .into_iter()
             .map(|tidied| self.settle(tidied))
             .collect()
-    }
-
-    /// Cleans all documents, some megabytes at a time on all threads, and hands on those that stay, each with what came with it.
-    ///
-    /// # Errors
-    /// The first of `documents` and `keep`.
-    pub fn clean_all<T, E>(
-        &mut self,
-        documents: impl IntoIterator<Item = Result<(Document, T), E>>,
-        mut keep: impl FnMut(Document, T) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut documents = documents.into_iter();
-        let (mut batch, mut beside) = (Vec::new(), Vec::new());
-        let mut bytes = 0;
-        loop {
-            let next = documents.next().transpose()?;
-            let is_last = next.is_none();
-            if let Some((document, more)) = next {
-                bytes += document.text.len();
-                batch.push(document);
-                beside.push(more);
-            }
-            if is_last || bytes >= BATCH {
-                let cleaned = self.clean_batch(std::mem::take(&mut batch));
-                for (cleaned, more) in cleaned.into_iter().zip(beside.drain(..)) {
-                    if let Cleaned::Kept(document) = cleaned {
-                        keep(document, more)?;
-                    }
-                }
-                bytes = 0;
-            }
-            if is_last {
-                return Ok(());
-            }
-        }
     }
 
     /// What was done so far.

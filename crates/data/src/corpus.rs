@@ -8,10 +8,12 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::clean::{CleanReport, Cleaner};
+use crate::clean::{CleanDocuments, CleanReport, Cleaner};
 use crate::config::{DataConfig, OnError, SynthConfig};
 use crate::error::DataError;
-use crate::sources::{self, Document, Documents, Skipped, Source, SourceFile, WholeDocuments};
+use crate::sources::{
+    self, Document, Documents, Found, Skipped, Source, SourceFile, WholeDocuments,
+};
 use crate::spool::{Spool, SpoolReader, SpoolWriter};
 use crate::synth::{self, StoryGenerator};
 
@@ -19,7 +21,7 @@ use crate::synth::{self, StoryGenerator};
 #[derive(Debug)]
 pub(crate) enum Corpus {
     Files {
-        files: Vec<SourceFile>,
+        found: Found,
         /// How they are read.
         data: Box<DataConfig>,
     },
@@ -71,7 +73,7 @@ impl Corpus {
     /// The documents of `sources`, read as `data` says.
     pub(crate) fn of_sources(sources: &[Source], data: &DataConfig) -> Result<Self, DataError> {
         Ok(Self::Files {
-            files: sources::find(sources, data)?,
+            found: sources::find(sources, data)?,
             data: Box::new(data.clone()),
         })
     }
@@ -79,51 +81,57 @@ impl Corpus {
     /// The corpus that is left when its text is cleaned as its configuration says, with a report; itself where that says nothing. What
     /// is left is kept in a temporary file in `folder`: duplicates are known only by those who read from the beginning.
     pub(crate) fn cleaned(self, folder: &Path) -> Result<(Self, Option<CleanReport>), DataError> {
-        let Self::Files { files, data } = self else {
+        let Self::Files { found, data } = self else {
             return Ok((self, None));
         };
         if data.clean.is_off() {
-            return Ok((Self::Files { files, data }, None));
+            return Ok((Self::Files { found, data }, None));
         }
-        let mut cleaner = Cleaner::new(data.clean.clone())?;
+        let cleaner = Cleaner::new(data.clean.clone())?;
         let mut spool = SpoolWriter::create(folder)?;
-        let documents = Documents::of_files(files.clone(), &data);
+        let files = found.files.clone();
+        let documents = Documents::of_found(found, &data);
         let mut documents = WholeDocuments::new(documents, data.max_document_bytes);
         let numbered = std::iter::from_fn(|| {
             let document = documents.next()?;
             let file = files.len() - documents.files_left() - 1;
             Some(document.map(|document| (document, file)))
         });
-        cleaner.clean_all(numbered, |document, file| spool.write(file, &document))?;
+        let mut clean = CleanDocuments::new(numbered, cleaner);
+        for document in &mut clean {
+            let (document, file) = document?;
+            spool.write(file, &document)?;
+        }
+        let report = clean.cleaner().report().clone();
+        drop(clean);
         let cleaned = Self::Cleaned {
             skipped: documents.skipped().clone(),
             documents: spool.finish()?,
             files,
         };
-        Ok((cleaned, Some(cleaner.report().clone())))
+        Ok((cleaned, Some(report)))
     }
 
     /// How often each file is trained on; 1 for all stories.
     pub(crate) fn weights(&self) -> Vec<f64> {
         match self {
-            Self::Files { files, .. } | Self::Cleaned { files, .. } => {
-                files.iter().map(|file| file.weight).collect()
-            }
             Self::Stories(_) => vec![1.0],
+            _ => self.files().iter().map(|file| file.weight).collect(),
         }
     }
 
     /// The documents of the files whose numbers `wanted` takes, in order.
-    ///
-    /// # Errors
-    /// The temporary file of cleaned text is gone.
-    pub(crate) fn entries(&self, wanted: impl Fn(usize) -> bool) -> Result<Entries, DataError> {
-        Ok(match self {
-            Self::Files { files, data } => {
+    pub(crate) fn entries(&self, wanted: impl Fn(usize) -> bool) -> Entries {
+        match self {
+            Self::Files { found, data } => {
+                let files = &found.files;
                 let numbers: Vec<_> = (0..files.len()).filter(|file| wanted(*file)).collect();
-                let files = numbers.iter().map(|file| files[*file].clone()).collect();
+                let found = Found {
+                    files: numbers.iter().map(|file| files[*file].clone()).collect(),
+                    skipped: found.skipped.clone(),
+                };
                 Entries::Files {
-                    documents: Box::new(Documents::of_files(files, data)),
+                    documents: Box::new(Documents::of_found(found, data)),
                     files: numbers,
                 }
             }
@@ -132,13 +140,13 @@ impl Corpus {
                 documents,
                 skipped,
             } => Entries::Cleaned {
-                documents: documents.read()?,
+                documents: documents.read(),
                 wanted: (0..files.len()).map(wanted).collect(),
                 skipped: skipped.clone(),
             },
             Self::Stories(_) if !wanted(0) => Entries::Stories(Box::new(std::iter::empty())),
             Self::Stories(config) => Entries::Stories(Box::new(stories(config))),
-        })
+        }
     }
 
     /// Adds to `hash` all that the documents depend on. Paths are left out: a moved file is the same text.
@@ -156,7 +164,7 @@ impl Corpus {
                 part(&config.seed.to_le_bytes());
                 part(&config.size.0.to_le_bytes());
             }
-            Self::Files { files, data } => {
+            Self::Files { found, data } => {
                 part(b"files");
                 part(data.document_separator.as_bytes());
                 part(match data.on_error {
@@ -165,8 +173,8 @@ impl Corpus {
                 });
                 part(&data.max_document_bytes.0.to_le_bytes());
                 part(format!("{:?}", data.clean).as_bytes());
-                let hashes: Vec<_> = files.par_iter().map(content_hash).collect();
-                for (file, hash) in files.iter().zip(hashes) {
+                let hashes: Vec<_> = found.files.par_iter().map(content_hash).collect();
+                for (file, hash) in found.files.iter().zip(hashes) {
                     part(file.format.name().as_bytes());
                     part(&[u8::from(file.tabs)]);
                     part(file.text_field.as_bytes());
@@ -185,15 +193,19 @@ impl Corpus {
 
     /// The files with their sizes on disk; none for stories.
     pub(crate) fn sources(&self) -> Vec<(String, u64)> {
-        match self {
+        let of = |file: &SourceFile| {
             // Names that are not UTF-8 cannot be written to the header otherwise.
-            Self::Files { files, .. } | Self::Cleaned { files, .. } => {
-                let names = files
-                    .iter()
-                    .map(|file| file.name.to_string_lossy().into_owned());
-                names.zip(files.iter().map(|file| file.bytes)).collect()
-            }
-            Self::Stories(_) => Vec::new(),
+            (file.name.to_string_lossy().into_owned(), file.bytes)
+        };
+        self.files().iter().map(of).collect()
+    }
+
+    /// The files; none for stories.
+    fn files(&self) -> &[SourceFile] {
+        match self {
+            Self::Files { found, .. } => &found.files,
+            Self::Cleaned { files, .. } => files,
+            Self::Stories(_) => &[],
         }
     }
 }

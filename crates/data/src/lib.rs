@@ -37,6 +37,7 @@ mod encode;
 mod error;
 mod html;
 mod plan;
+mod positioned;
 mod prepare;
 mod random;
 mod shard;
@@ -49,9 +50,9 @@ mod synth;
 mod windows;
 
 pub use clean::{
-    CharacterChanges, CleanConfig, CleanReport, Cleaned, Cleaner, DocumentFilters, DocumentReason,
-    DuplicateFilters, Example, LineFilters, LineReason, NearDuplicates, NormalForm, Removed,
-    RemovedBy, RepetitionFilters, Sketch,
+    CharacterChanges, CleanConfig, CleanDocuments, CleanReport, Cleaned, Cleaner, DocumentFilters,
+    DocumentReason, DuplicateFilters, Example, LineFilters, LineReason, NearDuplicates, NormalForm,
+    Removed, RemovedBy, RepetitionFilters, Sketch,
 };
 pub use config::{DataConfig, OnError, SplitBy, SynthConfig};
 pub use error::DataError;

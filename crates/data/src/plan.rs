@@ -47,7 +47,7 @@ impl Scan {
             skipped: Skipped::default(),
             files: Vec::new(),
         };
-        let mut entries = corpus.entries(|_| true)?;
+        let mut entries = corpus.entries(|_| true);
         for entry in &mut entries {
             let Entry { document, file, .. } = entry?;
             let chars = document.text.chars().count() as u64;
@@ -148,15 +148,15 @@ impl<'a> Plan<'a> {
 
     /// All text of both parts, pass after pass: the first has all documents, each further one those of the files whose weight reaches so
     /// far, for training only. So copies of a document stand far from each other.
-    pub(crate) fn texts(&'a self) -> Result<Texts<'a>, DataError> {
-        Ok(Texts {
+    pub(crate) fn texts(&'a self) -> Texts<'a> {
+        Texts {
             plan: self,
             pass: 0,
-            entries: self.corpus.entries(|_| true)?,
+            entries: self.corpus.entries(|_| true),
             position: None,
             ready: VecDeque::new(),
             failed: false,
-        })
+        }
     }
 
     fn n_passes(&self) -> u64 {
@@ -208,7 +208,7 @@ impl Texts<'_> {
                         return Ok(None);
                     }
                     let (weights, pass) = (&self.plan.weights, self.pass as f64);
-                    self.entries = self.plan.corpus.entries(|file| weights[file] > pass)?;
+                    self.entries = self.plan.corpus.entries(|file| weights[file] > pass);
                     self.position = None;
                 }
             }

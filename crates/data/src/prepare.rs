@@ -14,7 +14,7 @@ use crate::encode::{self, Cuts};
 use crate::error::DataError;
 use crate::plan::{Collect, Plan, Scan, Text, Texts};
 use crate::shard::{ShardWriter, TokenShard, Width};
-use crate::sources::{Documents, Skipped, Source};
+use crate::sources::{Skipped, Source};
 use crate::split::{Part, Split};
 
 /// How much text a BPE is given at a time, in bytes; cut at a line end.
@@ -93,7 +93,7 @@ pub fn prepare_with(
 }
 
 /// Tokenizes all text of `sources` as one row, without split, weights and cache; `data` says how they are read, its own sources are not
-/// looked at. As in [`prepare`], documents are preceded by the end-of-text token when there are several.
+/// looked at. The text is cleaned where `data.clean` asks for it. As in [`prepare`], documents are preceded by the end-of-text token when there are several.
 ///
 /// # Errors
 /// Whatever is wrong with the sources.
@@ -112,9 +112,13 @@ pub fn read_tokens(
         documents: 0,
         skipped: Skipped::default(),
     };
-    let mut documents = Documents::open(sources, data)?;
-    let mut texts = documents.by_ref().map(|document| {
-        document.map(|document| Text {
+    data.validate()?;
+    let (corpus, report) = Corpus::of_sources(sources, data)?.cleaned(&std::env::temp_dir())?;
+    check_something_is_left(report.as_ref())?;
+    let mut entries = corpus.entries(|_| true);
+    let mut texts = entries.by_ref().map(|entry| {
+        let document = entry?.document;
+        Ok(Text {
             part: Part::Train,
             text: document.text,
             origin: document.origin,
@@ -136,8 +140,18 @@ pub fn read_tokens(
         all.documents += usize::from(text.begins);
         Ok(())
     })?;
-    all.skipped = documents.skipped().clone();
+    all.skipped = entries.skipped();
     Ok(all)
+}
+
+/// Fails where cleaning has removed every document.
+fn check_something_is_left(report: Option<&CleanReport>) -> Result<(), DataError> {
+    match report {
+        Some(report) if report.documents_out == 0 => Err(DataError::CleanedAway {
+            documents: report.documents_in,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// How the tokenizer comes about.
@@ -235,7 +249,7 @@ impl<'a> Job<'a> {
         };
         let mut skipped = Skipped::default();
         for plan in &plans {
-            let mut texts = plan.texts()?;
+            let mut texts = plan.texts();
             encode::encode_all(
                 &tokenizer,
                 self.recipe.cuts(),
@@ -278,11 +292,7 @@ impl Dealt {
         };
         for corpus in std::iter::once(corpus).chain(validation) {
             let (corpus, report) = corpus.cleaned(folder)?;
-            if let Some(report) = report.as_ref().filter(|report| report.documents_out == 0) {
-                return Err(DataError::CleanedAway {
-                    documents: report.documents_in,
-                });
-            }
+            check_something_is_left(report.as_ref())?;
             dealt.corpora.push(corpus);
             dealt.cleaned.extend(report);
         }
@@ -328,7 +338,7 @@ pub fn split<E: From<DataError>>(
     for plan in plans(data, &corpora, Collect::Nothing)? {
         // Of a very long document the pieces are put together again.
         let mut open: Option<Text> = None;
-        for text in plan.texts()? {
+        for text in plan.texts() {
             let text = text?;
             match &mut open {
                 Some(open) if !text.opens => open.text.push_str(&text.text),
@@ -428,7 +438,7 @@ struct TrainingTexts<'a> {
 impl<'a> TrainingTexts<'a> {
     fn new(plan: &'a Plan<'a>) -> Result<Self, DataError> {
         Ok(Self {
-            texts: plan.texts()?,
+            texts: plan.texts(),
             text: String::new(),
             done: 0,
             failure: Arc::default(),

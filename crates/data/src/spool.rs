@@ -1,40 +1,40 @@
-//! Documents set down in a temporary file, to be read again and again. The file goes when its owner does.
+//! Documents set down in a temporary file, to be read again and again.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::error::DataError;
+use crate::positioned::{self, PositionedFile};
 use crate::sources::Document;
 
 /// A finished file.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    file: NamedTempFile,
+    file: PositionedFile,
+    /// Where the file lies, for messages.
+    folder: PathBuf,
 }
 
 /// A file on its way.
 pub(crate) struct SpoolWriter {
-    out: BufWriter<NamedTempFile>,
+    out: BufWriter<File>,
+    folder: PathBuf,
 }
 
 /// Goes through a file from the beginning: each document with the number it was written with.
 pub(crate) struct SpoolReader {
-    path: PathBuf,
-    content: BufReader<File>,
+    content: BufReader<PositionedFile>,
+    folder: PathBuf,
 }
 
 impl SpoolWriter {
     /// Makes a file in `folder`.
     pub(crate) fn create(folder: &Path) -> Result<Self, DataError> {
-        let file = NamedTempFile::new_in(folder).map_err(|source| DataError::Write {
-            path: folder.to_owned(),
-            source,
-        })?;
+        let file = positioned::temporary(folder);
         Ok(Self {
-            out: BufWriter::with_capacity(1 << 16, file),
+            out: BufWriter::with_capacity(1 << 16, file.map_err(|e| write_error(folder, e))?),
+            folder: folder.to_owned(),
         })
     }
 
@@ -49,28 +49,26 @@ impl SpoolWriter {
             Ok(())
         };
         let written = write();
-        written.map_err(|source| write_error(self.out.get_ref().path(), source))
+        written.map_err(|source| write_error(&self.folder, source))
     }
 
     /// Ends the file.
     pub(crate) fn finish(self) -> Result<Spool, DataError> {
-        let path = self.out.get_ref().path().to_owned();
         let file = self.out.into_inner();
-        let file = file.map_err(|error| write_error(&path, error.into_error()))?;
-        Ok(Spool { file })
+        let file = file.map_err(|error| write_error(&self.folder, error.into_error()))?;
+        Ok(Spool {
+            file: PositionedFile::new(file),
+            folder: self.folder,
+        })
     }
 }
 
 impl Spool {
     /// A reader from the beginning.
-    pub(crate) fn read(&self) -> Result<SpoolReader, DataError> {
-        let path = self.file.path().to_owned();
-        match self.file.reopen() {
-            Ok(file) => Ok(SpoolReader {
-                content: BufReader::with_capacity(1 << 16, file),
-                path,
-            }),
-            Err(source) => Err(DataError::Read { path, source }),
+    pub(crate) fn read(&self) -> SpoolReader {
+        SpoolReader {
+            content: BufReader::with_capacity(1 << 16, self.file.at(0)),
+            folder: self.folder.clone(),
         }
     }
 }
@@ -110,7 +108,7 @@ impl Iterator for SpoolReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let document = self.document().map_err(|source| DataError::Read {
-            path: self.path.clone(),
+            path: self.folder.clone(),
             source,
         });
         document.transpose()
@@ -129,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_down_can_be_read_twice_and_is_gone_in_the_end() {
+    fn what_is_set_down_can_be_read_twice() {
         let folder = tempfile::tempdir().expect("a folder");
         let document = |text: &str| Document {
             text: text.to_owned(),
@@ -143,14 +141,8 @@ mod tests {
         }
         let spool = writer.finish().expect("finished");
         for _ in 0..2 {
-            let read: Vec<_> = spool
-                .read()
-                .expect("there")
-                .map(|found| found.expect("read"))
-                .collect();
+            let read: Vec<_> = spool.read().map(|found| found.expect("read")).collect();
             assert_eq!(read, written);
         }
-        drop(spool);
-        assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 0);
     }
 }

@@ -5,7 +5,7 @@
 //! tokenizer_speed encode TEXT TOKENIZER_DIR
 //! ```
 //!
-//! Prints a JSON object: seconds of the work itself, and megabytes of text a second. Threads are set with `RAYON_NUM_THREADS`. Texts are trained
+//! Prints a JSON object: megabytes of text a second, and seconds, of the work itself. Threads are set with `RAYON_NUM_THREADS`. Texts are trained
 //! on and encoded line by line and paragraph by paragraph.
 
 use std::error::Error;
@@ -45,6 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let seconds = elapsed.as_secs_f64();
     let rate = bytes as f64 / 1e6 / seconds;
-    println!(r#"{{"seconds": {seconds:.4}, "mb_per_s": {rate:.2}, "tokens": {tokens}}}"#);
+    println!(
+        r#"{{"value": {rate:.2}, "unit": "MB/s", "seconds": {seconds:.4}, "tokens": {tokens}}}"#
+    );
     Ok(())
 }

@@ -311,3 +311,34 @@ fn weights_repeat_a_source_for_training_only() {
         &["d.toml", "wieght"],
     );
 }
+
+#[test]
+fn every_command_that_reads_text_reads_it_clean() {
+    let place = Place::new();
+    place.write(
+        "a.txt",
+        "same words\n<|endoftext|>\nother words\n<|endoftext|>\nsame words\n",
+    );
+    let once = [
+        "--data",
+        "a.txt",
+        "--set",
+        "data.clean.duplicates.exact=true",
+    ];
+    let with = |start: &[&str], more: &[&str]| {
+        let arguments: Vec<_> = start.iter().chain(&once).chain(more).copied().collect();
+        place.ok(&arguments)
+    };
+    let stats = json(&with(&["data", "stats"], &["--json"]));
+    assert_eq!(stats["documents"], 2);
+    with(
+        &["tokenizer", "train", "--kind", "character"],
+        &["--output-dir", "t"],
+    );
+    let report = json(&with(
+        &["tokenizer", "eval", "--tokenizer", "t"],
+        &["--json"],
+    ));
+    let bytes = "same words\nother words".len();
+    assert_eq!(report["total"]["bytes"], bytes, "{report}");
+}

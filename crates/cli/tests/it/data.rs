@@ -91,6 +91,29 @@ fn bad_input_is_refused_with_its_name() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_full_device_is_named() {
+    for arguments in [
+        &["data", "synth", "--size", "100KB"][..],
+        &["models"],
+        &["models", "--json"],
+    ] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("llm"))
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("stdout: cannot write") && stderr.lines().count() == 1,
+            "{arguments:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_reader_that_leaves_is_no_failure() {
     use std::io::Read;

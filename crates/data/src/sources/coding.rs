@@ -16,6 +16,8 @@ pub(super) const LOOK: usize = 1 << 20;
 /// Stands in decoded text for what cannot be decoded; no UTF-8 has this byte.
 const BAD: u8 = 0xFF;
 const BUFFER: usize = 1 << 16;
+/// UTF-16 units that tell the coding; fewer may be anything.
+const FEWEST_UTF16: usize = 8;
 /// Where a web page must say its coding, in bytes from its beginning.
 const META: usize = 1024;
 
@@ -64,7 +66,8 @@ pub(super) fn detect(start: &[u8], whole: bool, format: Format) -> Option<&'stat
     }))
 }
 
-/// Which UTF-16 text without a byte order mark is in: letters of the first two blocks have NUL as their other byte, on one side only.
+/// Which UTF-16 text without a byte order mark is in: letters of the first two blocks have NUL as their other byte, on one side only. Few
+/// units say nothing, as do units of many blocks: a text has one or two scripts, numbers of a program have any.
 fn bare_utf16(start: &[u8], whole: bool) -> Option<&'static Encoding> {
     let nuls = |offset: usize| {
         let bytes = start.iter().skip(offset).step_by(2);
@@ -77,7 +80,16 @@ fn bare_utf16(start: &[u8], whole: bool) -> Option<&'static Encoding> {
         (UTF_16LE, low, high)
     };
     let units = start.len() / 2;
-    if units == 0 || (whole && start.len() % 2 == 1) || many * 10 < units || few * 20 > many {
+    let odd = whole && start.len() % 2 == 1;
+    if units < FEWEST_UTF16 || odd || many * 10 < units || few * 20 > many {
+        return None;
+    }
+    let mut blocks = [0_usize; 256];
+    for unit in start.chunks_exact(2) {
+        blocks[usize::from(unit[usize::from(encoding == UTF_16LE)])] += 1;
+    }
+    blocks.sort_unstable();
+    if blocks[252..].iter().sum::<usize>() * 10 < units * 9 {
         return None;
     }
     let (text, bad) = encoding.decode_without_bom_handling(&start[..units * 2]);
@@ -238,6 +250,12 @@ mod tests {
     fn what_is_no_text_is_told() {
         check(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x02\0", None);
         check(b"some text\0with a NUL in it", None);
+        check(b"a\0", None);
+        check(b"\0a\0b\0c", None);
+        let numbers = |step: u16| (1..200).flat_map(|i| (i * step).to_le_bytes()).collect();
+        let numbers: [Vec<u8>; 2] = [numbers(97), numbers(31)];
+        check(&numbers[0], None);
+        check(&numbers[1], None);
         check(&[1, 2, 3, b'a', b'b'].repeat(20), None);
         let noise: Vec<u8> = (0..4000_u32)
             .map(|i| (i.wrapping_mul(2_654_435_761) >> 23) as u8)

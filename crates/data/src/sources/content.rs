@@ -135,7 +135,7 @@ impl Content {
     pub(super) fn record_error(&self, line: u64, fault: RecordFault) -> RecordError {
         RecordError {
             path: self.name.clone(),
-            line,
+            line: line + fault.line_inside(),
             fault,
         }
     }

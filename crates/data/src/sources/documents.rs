@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::fault::{Fault, FileFault};
-use super::find::{self, SourceFile};
+use super::find::{self, Found, SourceFile};
 use super::format::Format;
 use super::json::Json;
 use super::json_lines::JsonLines;
@@ -100,17 +100,17 @@ impl Documents {
     /// When a source is missing, of another kind, or a folder with nothing to read, or a key has a wrong value.
     pub fn open(sources: &[Source], data: &DataConfig) -> Result<Self, DataError> {
         data.validate()?;
-        Ok(Self::of_files(find::find(sources, data)?, data))
+        Ok(Self::of_found(find::find(sources, data)?, data))
     }
 
-    pub(crate) fn of_files(files: Vec<SourceFile>, data: &DataConfig) -> Self {
+    pub(crate) fn of_found(found: Found, data: &DataConfig) -> Self {
         Self {
-            files: files.into(),
+            files: found.files.into(),
             open: None,
             separator: data.document_separator.clone(),
             on_error: data.on_error,
             limit: data.max_document_bytes,
-            skipped: Skipped::default(),
+            skipped: found.skipped,
         }
     }
 

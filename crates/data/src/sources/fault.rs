@@ -41,10 +41,10 @@ pub enum RecordFault {
         encoding: &'static str,
     },
     /// The text is not JSON.
-    #[error("not valid JSON")]
+    #[error("not valid JSON, in column {}: {}", .reason.column(), without_place(.reason))]
     Json {
         /// The reason. Its lines count from the record on.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// A JSON value is never closed.
     #[error("the file ends inside the JSON value that begins here")]
@@ -194,6 +194,14 @@ pub enum FileFault {
 }
 
 impl RecordFault {
+    /// In which line of its record it stands, from 0.
+    pub(super) fn line_inside(&self) -> u64 {
+        match self {
+            Self::Json { reason } => reason.line().saturating_sub(1) as u64,
+            _ => 0,
+        }
+    }
+
     /// The kind of fault, to be counted under.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -208,6 +216,13 @@ impl RecordFault {
             Self::Quote => "unclosed quote",
         }
     }
+}
+
+/// What serde_json says without where: its lines count from the beginning of a value, which is not that of the file.
+fn without_place(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 impl FileFault {

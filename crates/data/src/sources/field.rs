@@ -23,7 +23,7 @@ pub(super) fn text_of(json: &str, field: &str) -> Result<String, RecordFault> {
         Ok(Found::Text(text)) => Ok(text),
         Ok(Found::Bare(text)) if field == BARE => Ok(text),
         Ok(_) => Err(what_is_wrong(json, field)),
-        Err(source) => Err(RecordFault::Json { source }),
+        Err(reason) => Err(RecordFault::Json { reason }),
     }
 }
 
@@ -139,7 +139,7 @@ impl Key<'_> {
 fn what_is_wrong(json: &str, field: &str) -> RecordFault {
     let mut value: Value = match serde_json::from_str(json) {
         Ok(value) => value,
-        Err(source) => return RecordFault::Json { source },
+        Err(reason) => return RecordFault::Json { reason },
     };
     let (mut key, mut rest) = (field, field);
     loop {

@@ -1,12 +1,11 @@
 //! From the sources a person names to the files that are read, in a fixed order.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use encoding_rs::{Encoding, UTF_8};
-use tempfile::TempPath;
 use walkdir::{DirEntry, WalkDir};
 
 use super::coding::{self, Decoding};
@@ -14,9 +13,11 @@ use super::content::{Content, read_fault};
 use super::fault::{Fault, FileError, FileFault};
 use super::format::{Format, Name};
 use super::packing::Packing;
+use super::skipped::Skipped;
 use super::source::Source;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, OnError};
 use crate::error::DataError;
+use crate::positioned::{self, PositionedFile};
 use crate::size::ByteSize;
 
 const BUFFER: usize = 1 << 16;
@@ -42,26 +43,41 @@ pub(crate) struct SourceFile {
     pub(crate) encoding: Option<&'static Encoding>,
     /// What was found where none is named; looked for once.
     detected: Arc<OnceLock<&'static Encoding>>,
-    /// Keeps standard input in its temporary file, which goes with the last of these.
-    _spool: Option<Arc<TempPath>>,
+    /// What was read of standard input or a pipe, which can be read only once.
+    spool: Option<PositionedFile>,
+}
+
+/// What was found of some sources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) files: Vec<SourceFile>,
+    /// What in folders cannot be read, under [`OnError::Skip`].
+    pub(crate) skipped: Skipped,
 }
 
 /// The files of `sources`: files as given, folders with all below them, by path. What is not said of a source is taken from `data`.
 /// Standard input is read to its end.
-pub(crate) fn find(sources: &[Source], data: &DataConfig) -> Result<Vec<SourceFile>, DataError> {
+pub(crate) fn find(sources: &[Source], data: &DataConfig) -> Result<Found, DataError> {
     if sources.iter().filter(|source| source.is_stdin()).count() > 1 {
         return Err(DataError::StdinTwice);
     }
-    let mut files = Vec::new();
+    let mut found = Found::default();
     for source in sources {
+        let files = &mut found.files;
         source.validate()?;
         let settings = Settings::new(source, data)?;
         if source.is_stdin() {
-            files.push(settings.stdin()?);
+            let stdin = io::stdin().lock();
+            files.push(settings.stream(Path::new("standard input"), stdin)?);
             continue;
         }
         let path = &source.path;
         let metadata = fs::metadata(path).map_err(|error| read_error(path, error))?;
+        if is_pipe(metadata.file_type()) {
+            let pipe = File::open(path).map_err(|error| read_error(path, error))?;
+            files.push(settings.stream(path, pipe)?);
+            continue;
+        }
         if !metadata.is_dir() {
             let unsupported = || file_error(path, FileFault::Unsupported);
             files.push(
@@ -77,27 +93,36 @@ pub(crate) fn find(sources: &[Source], data: &DataConfig) -> Result<Vec<SourceFi
             .into_iter()
             .filter_entry(is_shown)
         {
-            let failed = |error: walkdir::Error| {
-                let path = error.path().unwrap_or(path).to_owned();
-                read_error(&path, error.into())
-            };
-            let entry = entry.map_err(failed)?;
-            let metadata = entry.metadata().map_err(failed)?;
-            if metadata.is_file() {
-                files.extend(settings.file(entry.path(), metadata.len()));
+            match settings.entry(path, entry) {
+                Ok(file) => files.extend(file),
+                Err(error) if data.on_error == OnError::Skip => found.skipped.file(&error),
+                Err(error) => return Err(error.into()),
             }
         }
         if files.len() == before {
-            return Err(file_error(path, FileFault::EmptyFolder));
+            return Err(file_error(path, FileFault::EmptyFolder).into());
         }
         files[before..].sort_by(|a, b| a.path.cmp(&b.path));
     }
-    Ok(files)
+    Ok(found)
 }
 
 /// Hidden files belong to programs: the forks of macOS, checkpoints of notebooks, the insides of git. What a person names is read.
 fn is_shown(entry: &DirEntry) -> bool {
     entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether it can be read only once, as what a shell makes of `<(command)`.
+fn is_pipe(kind: FileType) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = kind;
+        false
+    }
 }
 
 /// What holds for all files of a source.
@@ -118,6 +143,29 @@ impl<'a> Settings<'a> {
         })
     }
 
+    /// What a walk through `folder` has come to; none when it is no file, or one of another kind.
+    fn entry(
+        &self,
+        folder: &Path,
+        entry: walkdir::Result<DirEntry>,
+    ) -> Result<Option<SourceFile>, FileError> {
+        let failed = |error: walkdir::Error| {
+            let path = error.path().unwrap_or(folder).to_owned();
+            read_error(&path, error.into())
+        };
+        let entry = entry.map_err(failed)?;
+        let metadata = entry.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let file = self.file(entry.path(), metadata.len());
+        // Whether it may be read is asked now: once it counts as there, a file that can't be opened ends the program.
+        if file.is_some() {
+            File::open(entry.path()).map_err(|error| read_error(entry.path(), error))?;
+        }
+        Ok(file)
+    }
+
     /// A file; none when its kind cannot be told.
     fn file(&self, path: &Path, bytes: u64) -> Option<SourceFile> {
         let name = Name::of(path);
@@ -133,23 +181,19 @@ impl<'a> Settings<'a> {
             weight: self.source.weight,
             encoding: self.encoding,
             detected: Arc::default(),
-            _spool: None,
+            spool: None,
         })
     }
 
-    /// Standard input, kept in a temporary file because it is read several times.
-    fn stdin(&self) -> Result<SourceFile, DataError> {
-        let name = Path::new("standard input");
+    /// Standard input or a pipe, read to its end into a temporary file because it is read several times.
+    fn stream(&self, name: &Path, mut stream: impl Read) -> Result<SourceFile, FileError> {
         let failed = |source| file_error(name, FileFault::Spool { source });
-        let mut spool = tempfile::Builder::new()
-            .prefix("llm-stdin-")
-            .tempfile()
-            .map_err(failed)?;
-        let bytes = io::copy(&mut io::stdin().lock(), spool.as_file_mut()).map_err(failed)?;
-        let spool = spool.into_temp_path();
-        let format = self.format.unwrap_or(Format::Text);
+        let mut spool = positioned::temporary(&std::env::temp_dir()).map_err(failed)?;
+        let bytes = io::copy(&mut stream, &mut spool).map_err(failed)?;
+        let format = self.format.or_else(|| Name::of(name).format());
+        let format = format.unwrap_or(Format::Text);
         Ok(SourceFile {
-            path: spool.to_path_buf(),
+            path: name.to_owned(),
             name: name.to_owned(),
             format,
             tabs: format == Format::Tsv,
@@ -159,20 +203,26 @@ impl<'a> Settings<'a> {
             weight: self.source.weight,
             encoding: self.encoding,
             detected: Arc::default(),
-            _spool: Some(Arc::new(spool)),
+            spool: Some(PositionedFile::new(spool)),
         })
     }
 }
 
 impl SourceFile {
     /// Opens the file as it lies on disk.
-    pub(crate) fn open_raw(&self) -> Result<File, DataError> {
-        File::open(&self.path).map_err(|error| read_error(&self.name, error))
+    pub(crate) fn open_raw(&self) -> Result<PositionedFile, DataError> {
+        match &self.spool {
+            Some(spool) => Ok(spool.at(0)),
+            None => match File::open(&self.path) {
+                Ok(file) => Ok(PositionedFile::new(file)),
+                Err(error) => Err(read_error(&self.name, error).into()),
+            },
+        }
     }
 
     /// An error that came while reading the file as it lies on disk.
     pub(crate) fn raw_error(&self, error: io::Error) -> DataError {
-        read_error(&self.name, error)
+        read_error(&self.name, error).into()
     }
 
     /// Opens the unpacked and decoded content.
@@ -282,7 +332,7 @@ impl Read for Failing {
     }
 }
 
-fn read_error(path: &Path, source: io::Error) -> DataError {
+fn read_error(path: &Path, source: io::Error) -> FileError {
     let fault = if source.kind() == io::ErrorKind::NotFound {
         FileFault::Missing
     } else {
@@ -291,7 +341,7 @@ fn read_error(path: &Path, source: io::Error) -> DataError {
     file_error(path, fault)
 }
 
-fn file_error(path: &Path, fault: FileFault) -> DataError {
+fn file_error(path: &Path, fault: FileFault) -> FileError {
     let path = path.to_owned();
-    FileError { path, fault }.into()
+    FileError { path, fault }
 }

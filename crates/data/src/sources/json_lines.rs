@@ -26,7 +26,8 @@ impl Records for JsonLines {
             if line.trim().is_empty() {
                 continue;
             }
-            return match field::text_of(line, &self.text_field) {
+            // A value that ends too early ends in this line, not in the next.
+            return match field::text_of(line.trim_end(), &self.text_field) {
                 Ok(text) => Ok(Some(Record {
                     text,
                     line: number,

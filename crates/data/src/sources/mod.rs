@@ -27,4 +27,4 @@ pub use source::Source;
 pub use whole::WholeDocuments;
 
 pub(crate) use coding::named as named_coding;
-pub(crate) use find::{SourceFile, find};
+pub(crate) use find::{Found, SourceFile, find};

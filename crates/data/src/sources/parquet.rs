@@ -1,20 +1,22 @@
 //! Apache Parquet files: a document in one column of each row.
 
-use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::documents::{Record, Records};
 use super::fault::{Fault, FileError, FileFault, RecordError, RecordFault};
 use super::field::listed;
 use super::find::SourceFile;
+use crate::positioned::PositionedFile;
 use crate::size::ByteSize;
 
 /// Rows that are decoded at a time. They share the memory of their page.
@@ -24,7 +26,7 @@ const BATCH: usize = 64;
 pub(super) struct Parquet {
     source: SourceFile,
     limit: ByteSize,
-    file: Arc<SerializedFileReader<File>>,
+    file: Arc<SerializedFileReader<PositionedFile>>,
     column: usize,
     /// The row group to be opened next.
     next_group: usize,
@@ -143,7 +145,34 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Parqu
     caught.unwrap_or_else(|_| Err(ParquetError::General("a page is damaged".to_owned())))
 }
 
-fn find_column(source: &SourceFile, file: &SerializedFileReader<File>) -> Result<usize, Fault> {
+impl Length for PositionedFile {
+    fn len(&self) -> u64 {
+        // A file whose size nobody knows is as good as empty, and refused as damaged.
+        self.size().unwrap_or(0)
+    }
+}
+
+impl ChunkReader for PositionedFile {
+    type T = BufReader<Self>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(self.at(start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let mut bytes = Vec::new();
+        let read = self.at(start).take(length as u64).read_to_end(&mut bytes)?;
+        if read < length {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        Ok(bytes.into())
+    }
+}
+
+fn find_column(
+    source: &SourceFile,
+    file: &SerializedFileReader<PositionedFile>,
+) -> Result<usize, Fault> {
     let columns = file.metadata().file_metadata().schema_descr().columns();
     let names: Vec<_> = columns
         .iter()

@@ -16,7 +16,10 @@ fn bad_records_are_skipped_and_listed() {
     assert_eq!(texts, ["one", "two"]);
     let places: Vec<_> = skipped.iter().map(|(place, _)| &**place).collect();
     assert_eq!(places, ["a.jsonl:2", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5"]);
-    assert!(skipped[0].1.starts_with("not valid JSON: "), "{skipped:?}");
+    assert!(
+        skipped[0].1.starts_with("not valid JSON, in column "),
+        "{skipped:?}"
+    );
 
     let json =
         "[{\"text\": \"one\"}, {\"text\": tru},\n7, {\"text\": \"two\"} {\"text\": \"lost\"}]";
@@ -29,6 +32,47 @@ fn bad_records_are_skipped_and_listed() {
     assert_eq!(texts, ["one", "three"]);
     let places: Vec<_> = skipped.iter().map(|(place, _)| &**place).collect();
     assert_eq!(places, ["c.csv:3", "c.csv:4", "c.csv:6"]);
+}
+
+#[test]
+fn a_json_fault_is_named_by_its_line_in_the_file() {
+    let folder = Folder::new();
+    let lines = "{\"text\": \"one\"}\n{\"text\": \"two\" 3}\n";
+    fails_as(
+        &folder.file("a.jsonl", lines),
+        &DataConfig::default(),
+        &["a.jsonl:2: not valid JSON, in column 16: expected"],
+    );
+    let list = "[\n  {\"text\": \"one\"},\n  {\n    \"text\": two\n  }\n]\n";
+    fails_as(
+        &folder.file("b.json", list),
+        &DataConfig::default(),
+        &["b.json:4: not valid JSON, in column 14: expected"],
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_dangling_link_stops_or_is_skipped() {
+    let folder = Folder::new();
+    folder.file("texts/a.txt", "one");
+    let link = folder.path().join("texts/b.txt");
+    std::os::unix::fs::symlink("nowhere", &link).expect("a link");
+    let texts = folder.path().join("texts");
+    fails_as(&texts, &DataConfig::default(), &["b.txt"]);
+    let (read, skipped) = skipping(&texts, &DataConfig::default());
+    assert_eq!(read, ["one"]);
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0].0, "b.txt");
+
+    let data = DataConfig {
+        on_error: OnError::Skip,
+        ..of([texts])
+    };
+    folder.file("texts/c.txt", "two and three");
+    let prepared =
+        prepare(&data, &TokenizerConfig::default(), folder.path()).expect("two good files");
+    assert_eq!(prepared.skipped.total(), 1, "counted once");
 }
 
 #[test]

@@ -287,6 +287,12 @@ fn read_tokens_makes_one_row() {
     );
     let separators: Vec<_> = (0..8).filter(|&i| all.tokens[i] == eos).collect();
     assert_eq!(separators, [0, 4, 6]);
+
+    let mut data = data.clone();
+    data.clean.duplicates.exact = true;
+    let twice = Source::from(folder.file("twice.txt", "a\n--\nb\n--\na"));
+    let cleaned = read_tokens(&[twice], &data, &tokenizer).expect("good text");
+    assert_eq!((cleaned.tokens.len(), cleaned.documents), (4, 2));
     assert!(read(&[]).is_err());
 }
 

@@ -41,6 +41,24 @@ fn standard_input_is_read_several_times_and_leaves_nothing() {
     assert_eq!(left, 0, "temporary files are left behind");
 }
 
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_read_several_times_like_standard_input() {
+    let folder = Folder::new();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::write(pipe, "One.\n<|endoftext|>\nTwo.\n"))
+    };
+    let cache = folder.path().join("cache");
+    let prepared = prepare(&of([pipe]), &TokenizerConfig::default(), &cache).expect("two texts");
+    writer.join().expect("no panic").expect("written");
+    let chars = prepared.train.chars() + prepared.validation.chars();
+    assert_eq!(chars, "One.Two.\n".len() as u64);
+}
+
 fn child(folder: &Folder, cache: &std::path::Path) {
     let data = DataConfig {
         format: Some(Format::Jsonl),

@@ -1,9 +1,9 @@
 //! `llm data clean`: text in, clean text out, and a report of what was removed.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use llm_data::{CleanConfig, Cleaner};
+use llm_data::CleanConfig;
 use serde::Serialize;
 
 use crate::document_file::{DocumentFile, write_json_line};
@@ -58,33 +58,29 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         .transpose()?;
     let mut documents = Reading::open(&config.data)?;
     let separator = config.data.document_separator;
-    let mut cleaner = Cleaner::new(config.data.clean)?;
-    let alone = documents
-        .by_ref()
-        .map(|document| document.map(|document| (document, ())));
     match &args.output {
         Some(path) => {
             let mut file = DocumentFile::create(path, &separator, overwrite)?;
-            cleaner.clean_all(alone, |document, ()| {
-                file.write(&document.text, &document.origin)
-            })?;
+            for document in documents.by_ref() {
+                let document = document?;
+                file.write(&document.text, &document.origin)?;
+            }
             file.finish()?;
         }
         None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            cleaner.clean_all(alone, |document, ()| {
-                Ok(write_json_line(&mut out, &document.text)?)
-            })?;
+            let mut out = BufWriter::new(printer.out());
+            for document in documents.by_ref() {
+                write_json_line(&mut out, &document?.text)?;
+            }
             out.flush()?;
         }
     }
-    documents.finish(printer);
     if let Some(mut file) = report {
-        serde_json::to_writer_pretty(&mut file, cleaner.report())?;
+        serde_json::to_writer_pretty(&mut file, &documents.report())?;
         file.write_all(b"\n")?;
         file.finish()?;
     }
-    printer.note(cleaner.report().to_string().trim_end());
+    documents.finish(printer);
     Ok(())
 }
 

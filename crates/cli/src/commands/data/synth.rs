@@ -61,7 +61,7 @@ fn write(args: &Args, printer: Printer) -> anyhow::Result<()> {
             summary
         }
         None => {
-            let mut out = BufWriter::new(io::stdout().lock());
+            let mut out = BufWriter::new(printer.out());
             let summary = llm_data::write_corpus(args.seed, size, &mut out)?;
             out.flush()?;
             summary
