@@ -3,7 +3,7 @@
     python hf_tokenizer_speed.py train TEXT VOCAB_SIZE TOKENIZER_DIR
     python hf_tokenizer_speed.py encode TEXT TOKENIZER_DIR
 
-Prints a JSON object: seconds of the work itself, and megabytes of text a second. Threads are set with `RAYON_NUM_THREADS`. Texts are trained on
+Prints a JSON object: megabytes of text a second, and seconds, of the work itself. Threads are set with `RAYON_NUM_THREADS`. Texts are trained on
 line by line and encoded paragraph by paragraph, as ours are.
 """
 
@@ -54,7 +54,7 @@ def main():
     text = pathlib.Path(path).read_text(encoding="utf-8")
     seconds, tokens = {"train": train, "encode": encode}[command](text, *rest)
     rate = len(text.encode()) / 1e6 / seconds
-    print(json.dumps({"seconds": round(seconds, 4), "mb_per_s": round(rate, 2), "tokens": tokens}))
+    print(json.dumps({"value": round(rate, 2), "unit": "MB/s", "seconds": round(seconds, 4), "tokens": tokens}))
 
 
 if __name__ == "__main__":

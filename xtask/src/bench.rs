@@ -102,7 +102,17 @@ fn compare(workspace: &Workspace, args: &Args) -> Result<()> {
         Some(path) => Some(Python::ask(workspace, located(path)?)?),
         None => None,
     };
-    let executables = Executables::build(workspace, &["training", "decoding"])?;
+    let executables = Executables::build(
+        workspace,
+        &cases::targets(&cases, |work| match work {
+            Work::Benchmark(id) => Some(id.target),
+            _ => None,
+        }),
+        &cases::targets(&cases, |work| match work {
+            Work::Example(example) => Some(example.name),
+            _ => None,
+        }),
+    )?;
     let llm = match cases.iter().any(|case| case.ours.needs_llm()) {
         true => build_llm(workspace)?,
         false => PathBuf::new(),

@@ -1,7 +1,8 @@
 //! The work that is measured, who does it, and how far ahead ours should be.
 
 use super::criterion::Id;
-use super::programs::{Script, Work};
+use super::materials::BPE_TOKENS;
+use super::programs::{Example, Script, Work};
 use super::quantities::Quantity;
 
 /// One kind of work, done by our program and its peers in turn.
@@ -33,6 +34,17 @@ pub(super) struct Goal {
 
 /// Minor page faults of a training step that are few enough.
 pub(super) const MOST_PAGE_FAULTS: f64 = 50.0;
+
+/// The programs of ours that some cases need, of those that `target` names.
+pub(super) fn targets(
+    cases: &[&Case],
+    target: impl Fn(&Work) -> Option<&'static str>,
+) -> Vec<&'static str> {
+    let mut targets: Vec<_> = cases.iter().filter_map(|case| target(&case.ours)).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
 
 /// Every case, in the order of measuring.
 pub(super) fn all() -> Vec<Case> {
@@ -142,7 +154,83 @@ pub(super) fn all() -> Vec<Case> {
                 aim: 5.0,
             }],
         },
+        tokenizer(
+            "bpe-train",
+            "learning a byte-level BPE of 8,192 tokens from the novels, two threads",
+            &format!("train {{novels}} {BPE_TOKENS} {{scratch}}"),
+            2,
+        ),
+        tokenizer(
+            "bpe-encode-1",
+            "cutting the novels into its tokens, one thread",
+            "encode {novels} {tokenizer}",
+            1,
+        ),
+        tokenizer(
+            "bpe-encode-2",
+            "the same, two threads",
+            "encode {novels} {tokenizer}",
+            2,
+        ),
+        preparing(
+            "prepare-txt",
+            "plain text, separators between documents",
+            "{stories.txt}",
+        ),
+        preparing("prepare-jsonl", "JSON lines", "{stories.jsonl}"),
+        preparing("prepare-jsonl-gz", "JSON lines, gzip", "{stories.jsonl.gz}"),
+        preparing(
+            "prepare-jsonl-zst",
+            "JSON lines, zstd",
+            "{stories.jsonl.zst}",
+        ),
+        preparing("prepare-json", "a JSON list", "{stories.json}"),
+        preparing("prepare-csv", "a CSV table", "{stories.csv}"),
+        preparing("prepare-html", "a folder of web pages", "{pages}"),
     ]
+}
+
+/// Work of a BPE, with the same arguments for Hugging Face `tokenizers`.
+fn tokenizer(name: &'static str, title: &'static str, line: &str, threads: u32) -> Case {
+    let script = Script::new(&["tokenizers"], &format!("hf_tokenizer_speed.py {line}"));
+    let peer = "tokenizers";
+    Case {
+        name,
+        title,
+        ours: Work::Example(Example::new("tokenizer_speed", line, threads)),
+        peers: vec![(peer, Work::Script(script.with_threads(threads)))],
+        goals: vec![
+            Goal {
+                name: "speed",
+                quantity: Quantity::Throughput,
+                peer,
+                must: 2.0,
+                aim: 4.0,
+            },
+            Goal {
+                name: "memory",
+                quantity: Quantity::Memory,
+                peer,
+                must: 1.5,
+                aim: 2.0,
+            },
+        ],
+    }
+}
+
+/// From files to token shards, with a BPE of 4,096 tokens that is there already. There is no peer: none does all of it.
+fn preparing(name: &'static str, title: &'static str, source: &str) -> Case {
+    Case {
+        name,
+        title,
+        ours: Work::Example(Example::new(
+            "measure",
+            &format!("prepare {source} {{scratch}}"),
+            2,
+        )),
+        peers: Vec::new(),
+        goals: Vec::new(),
+    }
 }
 
 /// Whether PyTorch is also measured with `torch.compile`.

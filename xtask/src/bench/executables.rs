@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use crate::workspace::{Workspace, check, output};
 
-/// Paths of the criterion benchmarks, by target.
+/// Paths of the criterion benchmarks and of the examples, by target.
 #[derive(Debug)]
 pub(super) struct Executables {
     benchmarks: BTreeMap<String, PathBuf>,
+    examples: BTreeMap<String, PathBuf>,
 }
 
 /// A line of `cargo --message-format json`.
@@ -29,21 +30,21 @@ struct Target {
 }
 
 impl Executables {
-    /// Builds the benchmarks called `targets`.
-    pub(super) fn build(workspace: &Workspace, targets: &[&str]) -> Result<Self> {
-        // The whole workspace: for one package alone Burn would have other features, and be built anew.
-        let mut command = workspace.cargo("bench --workspace --no-run --locked");
-        command.args(["--message-format", "json-render-diagnostics"]);
-        for target in targets {
-            command.args(["--bench", target]);
-        }
-        let benchmarks = benchmarks(&output(&mut command)?);
-        for target in targets {
-            if !benchmarks.contains_key(*target) {
-                bail!("cargo built no benchmark called {target}");
-            }
-        }
-        Ok(Self { benchmarks })
+    /// Builds the benchmarks and the examples that are called so.
+    pub(super) fn build(
+        workspace: &Workspace,
+        benchmarks: &[&str],
+        examples: &[&str],
+    ) -> Result<Self> {
+        Ok(Self {
+            benchmarks: build(workspace, "bench --no-run", "bench", benchmarks)?,
+            examples: build(workspace, "build --release", "example", examples)?,
+        })
+    }
+
+    /// The example, to be started in the root folder.
+    pub(super) fn example(&self, workspace: &Workspace, target: &str) -> Command {
+        workspace.command(&self.examples[target])
     }
 
     /// The benchmark target, to be started in the root folder; criterion writes below `home`.
@@ -52,6 +53,31 @@ impl Executables {
         command.arg("--bench").env("CRITERION_HOME", home);
         command
     }
+}
+
+/// Builds the targets of one `kind` that are called so.
+fn build(
+    workspace: &Workspace,
+    cargo: &str,
+    kind: &str,
+    targets: &[&str],
+) -> Result<BTreeMap<String, PathBuf>> {
+    if targets.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // The whole workspace: for one package alone Burn would have other features, and be built anew.
+    let mut command = workspace.cargo(&format!("{cargo} --workspace --locked"));
+    command.args(["--message-format", "json-render-diagnostics"]);
+    for target in targets {
+        command.args([&format!("--{kind}"), *target]);
+    }
+    let built = executables(&output(&mut command)?, kind);
+    for target in targets {
+        if !built.contains_key(*target) {
+            bail!("cargo built no {kind} called {target}");
+        }
+    }
+    Ok(built)
 }
 
 /// Builds the release program as the README does, and returns its path.
@@ -66,13 +92,13 @@ pub(super) fn build_llm(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("release").join(name))
 }
 
-/// The benchmarks that cargo says it built.
-fn benchmarks(messages: &str) -> BTreeMap<String, PathBuf> {
+/// The programs of one `kind` that cargo says it built.
+fn executables(messages: &str, kind: &str) -> BTreeMap<String, PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter_map(|message: Message| Some((message.target?, message.executable?)))
-        .filter(|(target, _)| target.kind.iter().any(|kind| kind == "bench"))
+        .filter(|(target, _)| target.kind.iter().any(|of| of == kind))
         .map(|(target, path)| (target.name, path))
         .collect()
 }
@@ -82,12 +108,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_benchmarks_are_taken_from_cargos_messages() {
+    fn programs_are_found_in_cargos_messages_by_their_kind() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"burn","kind":["lib"]},"executable":null}
 {"reason":"compiler-artifact","target":{"name":"llm","kind":["bin"]},"executable":"/t/llm"}
 {"reason":"compiler-artifact","target":{"name":"training","kind":["bench"]},"executable":"/t/training-1"}
+{"reason":"compiler-artifact","target":{"name":"measure","kind":["example"]},"executable":"/t/examples/measure"}
 {"reason":"build-finished","success":true}"#;
-        let expected = [("training".to_owned(), PathBuf::from("/t/training-1"))];
-        assert_eq!(benchmarks(messages), BTreeMap::from(expected));
+        for (kind, name, path) in [
+            ("bench", "training", "/t/training-1"),
+            ("example", "measure", "/t/examples/measure"),
+        ] {
+            let expected = [(name.to_owned(), PathBuf::from(path))];
+            assert_eq!(executables(messages, kind), BTreeMap::from(expected));
+        }
     }
 }

@@ -47,6 +47,8 @@ fn filled(text: &str, report: Option<&Report>, scaling: Option<&Scaling>) -> Res
         parts.join("\n\n")
     });
     let text = replaced(text, "comparison", &comparison)?;
+    let preparing = report.map_or_else(nothing, |report| preparing_table(report, &every));
+    let text = replaced(&text, "preparing", &preparing)?;
     replaced(
         &text,
         "scaling",
@@ -170,6 +172,30 @@ fn page_faults_table(report: &Report) -> Option<String> {
         "| minor page faults of a training step | ours | at most {MOST_PAGE_FAULTS} |\n|---|---|---|"
     );
     (!rows.is_empty()).then(|| head + &rows)
+}
+
+/// The table of work that no peer does: megabytes of text a second and memory.
+fn preparing_table(report: &Report, cases: &[&Case]) -> String {
+    let mut lines = vec![
+        "| text | MB/s | peak memory, MB |".to_owned(),
+        "|---|---|---|".to_owned(),
+    ];
+    for case in cases.iter().filter(|case| case.peers.is_empty()) {
+        let ours = report
+            .case(case.name)
+            .and_then(|case| case.programs.first());
+        let value = |quantity| {
+            ours.and_then(|program| program.measured.get(&quantity))
+                .map_or_else(|| "not measured yet".to_owned(), sample)
+        };
+        lines.push(format!(
+            "| {} | {} | {} |",
+            case.title,
+            value(Quantity::Throughput),
+            value(Quantity::Memory)
+        ));
+    }
+    lines.join("\n")
 }
 
 fn charts_and_table(scaling: &Scaling) -> String {

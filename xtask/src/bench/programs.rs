@@ -1,6 +1,7 @@
 //! Doing a case's work once, in a process of its own: our benchmarks and program, and the peers' scripts.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +14,7 @@ use super::materials::Materials;
 use super::process::{self, Finished};
 use super::quantities::Quantity;
 use super::speedrun;
-use crate::workspace::{Workspace, output};
+use crate::workspace::{Workspace, output, shown};
 
 /// What one run measured.
 pub(super) type Values = BTreeMap<Quantity, f64>;
@@ -26,6 +27,8 @@ const PROMPT: &str = "One morning";
 pub(super) enum Work {
     /// By a criterion benchmark of ours.
     Benchmark(Id),
+    /// By an example of ours that prints what it measured.
+    Example(Example),
     /// By `llm generate`, from its start to its end.
     FirstToken,
     /// By `llm train`, to the loss of the peer.
@@ -48,8 +51,9 @@ impl Work {
 pub(super) struct Script {
     /// Python packages without which it cannot run.
     needs: Vec<&'static str>,
-    /// Its file name and arguments, with `{folder}`, `{gguf}`, `{shakespeare}` and `{prompt}` for what is there only later.
+    /// Its file name and arguments; see [`Programs::argument`].
     words: Vec<String>,
+    threads: Option<u32>,
 }
 
 impl Script {
@@ -57,12 +61,38 @@ impl Script {
         Self {
             needs: needs.to_vec(),
             words: line.split(' ').map(str::to_owned).collect(),
+            threads: None,
         }
+    }
+
+    /// The same with so many threads of the package's own pool.
+    pub(super) fn with_threads(mut self, n: u32) -> Self {
+        self.threads = Some(n);
+        self
     }
 
     /// The script's file name.
     pub(super) fn file(&self) -> &str {
         &self.words[0]
+    }
+}
+
+/// An example of our crates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Example {
+    pub(super) name: &'static str,
+    /// Its arguments; see [`Programs::argument`].
+    words: Vec<String>,
+    threads: u32,
+}
+
+impl Example {
+    pub(super) fn new(name: &'static str, line: &str, threads: u32) -> Self {
+        Self {
+            name,
+            words: line.split(' ').map(str::to_owned).collect(),
+            threads,
+        }
     }
 }
 
@@ -77,7 +107,14 @@ pub(super) struct Python {
 impl Python {
     /// Asks the program at `path` for its packages.
     pub(super) fn ask(workspace: &Workspace, path: PathBuf) -> Result<Self> {
-        let packages = ["torch", "transformers", "numpy", "gguf", "llama_cpp_python"];
+        let packages = [
+            "torch",
+            "transformers",
+            "tokenizers",
+            "numpy",
+            "gguf",
+            "llama_cpp_python",
+        ];
         let mut command = workspace.command(&path);
         let printed = output(command.arg("xtask/peers/versions.py").args(packages))?;
         let versions = serde_json::from_str(&printed)
@@ -136,16 +173,23 @@ impl Programs<'_> {
             Work::Speedrun => {
                 speedrun::measure(self.workspace, self.llm, &self.materials().shakespeare()?)
             }
-            Work::Script(script) => {
-                let finished = process::run(&mut self.script(script)?)?;
-                let mut values = printed(&finished.stdout)?;
-                if values.is_empty() {
-                    bail!("{} printed no measurement", script.file());
+            Work::Example(example) => {
+                let scratch = tempfile::tempdir()?;
+                let mut command = self.executables.example(self.workspace, example.name);
+                command.env("RAYON_NUM_THREADS", example.threads.to_string());
+                for word in &example.words {
+                    command.arg(self.argument(word, scratch.path())?);
                 }
-                values.insert(Quantity::Memory, megabytes(&finished));
-                Ok(values)
+                self_measured(&mut command)
             }
-            Work::ScriptToItsEnd(script) => to_its_end(&mut self.script(script)?),
+            Work::Script(script) => {
+                let scratch = tempfile::tempdir()?;
+                self_measured(&mut self.script(script, scratch.path())?)
+            }
+            Work::ScriptToItsEnd(script) => {
+                let scratch = tempfile::tempdir()?;
+                to_its_end(&mut self.script(script, scratch.path())?)
+            }
         }
     }
 
@@ -153,24 +197,51 @@ impl Programs<'_> {
         Materials {
             workspace: self.workspace,
             python: self.python,
+            executables: self.executables,
         }
     }
 
-    fn script(&self, script: &Script) -> Result<Command> {
+    /// What a word of a command line stands for: `{folder}`, `{gguf}`, `{shakespeare}`, `{novels}`, `{stories.EXTENSION}` and `{prompt}` for
+    /// materials, `{scratch}` for a folder that is empty and goes afterwards, anything else for itself.
+    fn argument(&self, word: &str, scratch: &Path) -> Result<OsString> {
+        let materials = self.materials();
+        let inside = word.strip_prefix('{').and_then(|w| w.strip_suffix('}'));
+        Ok(match inside {
+            Some("folder") => materials.hf_folder()?.into(),
+            Some("gguf") => materials.gguf()?.into(),
+            Some("shakespeare") => materials.shakespeare()?.into(),
+            Some("novels") => materials.novels()?.into(),
+            Some("tokenizer") => materials.tokenizer()?.into(),
+            Some("prompt") => PROMPT.into(),
+            Some("scratch") => scratch.into(),
+            Some(name) => materials.stories(name)?.into(),
+            None => word.into(),
+        })
+    }
+
+    fn script(&self, script: &Script, scratch: &Path) -> Result<Command> {
         let python = self.python.context("a peer needs --peers PYTHON")?;
         python.check(&script.needs)?;
         let mut command = python.script(self.workspace, script.file());
         for word in &script.words[1..] {
-            match word.as_str() {
-                "{folder}" => command.arg(self.materials().hf_folder()?),
-                "{gguf}" => command.arg(self.materials().gguf()?),
-                "{shakespeare}" => command.arg(self.materials().shakespeare()?),
-                "{prompt}" => command.arg(PROMPT),
-                word => command.arg(word),
-            };
+            command.arg(self.argument(word, scratch)?);
+        }
+        if let Some(n) = script.threads {
+            command.env("RAYON_NUM_THREADS", n.to_string());
         }
         Ok(command)
     }
+}
+
+/// Runs a program that prints what it measured, and adds its memory.
+fn self_measured(command: &mut Command) -> Result<Values> {
+    let finished = process::run(command)?;
+    let mut values = printed(&finished.stdout)?;
+    if values.is_empty() {
+        bail!("`{}` printed no measurement", shown(command));
+    }
+    values.insert(Quantity::Memory, megabytes(&finished));
+    Ok(values)
 }
 
 /// The first run brings the files into the system's memory, so that the second measures the program and not the disk.

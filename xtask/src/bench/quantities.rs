@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Quantity {
     /// Tokens a second.
     Speed,
+    /// Megabytes of text a second, of 10⁶ bytes.
+    Throughput,
     /// Seconds.
     Time,
     /// Largest resident set of the whole process, in MB of 10⁶ bytes.
@@ -19,15 +21,22 @@ pub(super) enum Quantity {
 impl Quantity {
     /// The quantity that a program prints with this unit.
     pub(super) fn of_unit(unit: &str) -> Option<Self> {
-        [Self::Speed, Self::Time, Self::Memory, Self::PageFaults]
-            .into_iter()
-            .find(|quantity| quantity.unit() == unit)
+        [
+            Self::Speed,
+            Self::Throughput,
+            Self::Time,
+            Self::Memory,
+            Self::PageFaults,
+        ]
+        .into_iter()
+        .find(|quantity| quantity.unit() == unit)
     }
 
     /// The unit of its values.
     pub(super) fn unit(self) -> &'static str {
         match self {
             Self::Speed => "tokens/s",
+            Self::Throughput => "MB/s",
             Self::Time => "s",
             Self::Memory => "MB",
             Self::PageFaults => "page faults/step",
@@ -37,7 +46,7 @@ impl Quantity {
     /// How many times better `ours` is: above one, ours is faster or smaller.
     pub(super) fn ratio(self, ours: f64, peer: f64) -> f64 {
         match self {
-            Self::Speed => ours / peer,
+            Self::Speed | Self::Throughput => ours / peer,
             Self::Time | Self::Memory | Self::PageFaults => peer / ours,
         }
     }
@@ -102,7 +111,9 @@ mod tests {
 
     #[test]
     fn a_ratio_above_one_is_better_whatever_is_measured() {
-        assert_eq!(Quantity::Speed.ratio(30.0, 20.0), 1.5);
+        for quantity in [Quantity::Speed, Quantity::Throughput] {
+            assert_eq!(quantity.ratio(30.0, 20.0), 1.5);
+        }
         for quantity in [Quantity::Time, Quantity::Memory, Quantity::PageFaults] {
             assert_eq!(quantity.ratio(20.0, 30.0), 1.5);
         }

@@ -68,7 +68,7 @@ impl Scaling {
 
 /// Measures the points whose names match, and writes `path`.
 pub(super) fn run(workspace: &Workspace, filter: Option<&Regex>, path: &Path) -> Result<()> {
-    let executables = Executables::build(workspace, &[TARGET])?;
+    let executables = Executables::build(workspace, &[TARGET], &[])?;
     let listed = criterion::list(workspace, &executables, TARGET)?;
     let mut work: Vec<(String, Option<u64>)> =
         listed.into_iter().map(|name| (name, None)).collect();
