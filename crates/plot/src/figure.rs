@@ -137,14 +137,7 @@ impl Figure {
         let root = BitMapBackend::with_buffer(&mut rgb, (width, height)).into_drawing_area();
         self.draw(&root, Pen::new(f64::from(PIXELS)))?;
         drop(root);
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&rgb)?;
-        writer.finish()?;
-        Ok(bytes)
+        packed(&rgb, (width, height), png::ColorType::Rgb)
     }
 
     /// In the format of a file.
@@ -158,6 +151,22 @@ impl Figure {
             Format::Html => Page::new("").figure(self)?.html().into_bytes(),
         })
     }
+}
+
+/// Pixels of a byte a colour as PNG.
+pub(crate) fn packed(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    color: png::ColorType,
+) -> Result<Vec<u8>, PlotError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(color);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::PlotError;
 use crate::axis::short;
+use crate::figure::packed;
 use crate::pen::{Area, GRID, MUTED, Pen, clipped, titled};
 
 /// What numbers look like.
@@ -20,12 +21,13 @@ pub enum Colors {
 /// A table of numbers with named rows and columns.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
-    title: String,
-    rows: Vec<String>,
-    columns: Vec<String>,
-    values: Vec<Vec<f64>>,
+    pub(crate) title: String,
+    pub(crate) rows: Vec<String>,
+    pub(crate) columns: Vec<String>,
+    pub(crate) values: Vec<Vec<f64>>,
     texts: Vec<Vec<String>>,
     colors: Colors,
+    rooted: bool,
     range: Option<(f64, f64)>,
 }
 
@@ -52,6 +54,7 @@ impl HeatMap {
             values,
             texts: Vec::new(),
             colors: Colors::Sequential,
+            rooted: false,
             range: None,
         }
     }
@@ -75,6 +78,13 @@ impl HeatMap {
         self
     }
 
+    /// Lets sequential colours follow the square root of a number's share of the range, so that small shares are told from none.
+    #[must_use]
+    pub fn rooted(mut self) -> Self {
+        self.rooted = true;
+        self
+    }
+
     /// Sets which numbers have the first and the last colour, so that several maps can be compared. Default: the least and the largest.
     #[must_use]
     pub fn range(mut self, from: f64, to: f64) -> Self {
@@ -82,7 +92,7 @@ impl HeatMap {
         self
     }
 
-    fn ends(&self) -> (f64, f64) {
+    pub(crate) fn ends(&self) -> (f64, f64) {
         if let Some(ends) = self.range {
             return ends;
         }
@@ -212,6 +222,22 @@ impl HeatMap {
         Ok(())
     }
 
+    /// The map alone as PNG, with a pixel for each number; blank ones let the ground through.
+    pub(crate) fn pixels(&self) -> Result<Vec<u8>, PlotError> {
+        let (from, to) = self.ends();
+        let colors = self.values.iter().flatten().map(|value| {
+            let color = self.color(*value, from, to);
+            color.map_or([0; 4], |RGBColor(r, g, b)| [r, g, b, 0xFF])
+        });
+        let rgba: Vec<u8> = colors.flatten().collect();
+        if rgba.is_empty() {
+            // A picture has at least one pixel.
+            return packed(&[0; 4], (1, 1), png::ColorType::Rgba);
+        }
+        let size = (self.columns.len() as u32, self.rows.len() as u32);
+        packed(&rgba, size, png::ColorType::Rgba)
+    }
+
     /// The colour of `value`; none where it is not finite.
     fn color(&self, value: f64, from: f64, to: f64) -> Option<RGBColor> {
         let share = if to > from {
@@ -220,6 +246,7 @@ impl HeatMap {
             0.5
         };
         value.is_finite().then(|| match self.colors {
+            Colors::Sequential if self.rooted => between(&VIRIDIS, share.max(0.0).sqrt()),
             Colors::Sequential => between(&VIRIDIS, share),
             Colors::Diverging => between(&BLUE_TO_RED, share),
         })

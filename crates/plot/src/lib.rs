@@ -21,6 +21,7 @@ mod chart;
 mod error;
 mod figure;
 mod format;
+mod gallery;
 mod heat_map;
 mod page;
 mod pen;

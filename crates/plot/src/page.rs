@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Figure, PlotError};
+use crate::{Figure, HeatMap, PlotError, gallery};
 
 /// The style of every page.
 const STYLE: &str = include_str!("page.css");
@@ -12,6 +12,7 @@ const STYLE: &str = include_str!("page.css");
 pub struct Page {
     title: String,
     body: String,
+    n_galleries: usize,
 }
 
 impl Page {
@@ -22,7 +23,11 @@ impl Page {
         if !title.is_empty() {
             let _ = writeln!(body, "<h1>{}</h1>", escape(&title));
         }
-        Self { title, body }
+        Self {
+            title,
+            body,
+            n_galleries: 0,
+        }
     }
 
     /// A heading.
@@ -53,6 +58,16 @@ impl Page {
     pub fn figure(mut self, figure: &Figure) -> Result<Self, PlotError> {
         let svg = figure.inline_svg()?;
         let _ = writeln!(self.body, "<figure>\n{svg}</figure>");
+        Ok(self)
+    }
+
+    /// Heat maps, `columns` of them in a row, each of which the reader can have large.
+    ///
+    /// # Errors
+    /// They can't be drawn.
+    pub fn gallery(mut self, maps: &[HeatMap], columns: usize) -> Result<Self, PlotError> {
+        self.body += &gallery::html(maps, columns.max(1), self.n_galleries)?;
+        self.n_galleries += 1;
         Ok(self)
     }
 
@@ -110,7 +125,9 @@ impl Page {
         let inner = fill(Self {
             title: String::new(),
             body: String::new(),
+            n_galleries: self.n_galleries,
         });
+        self.n_galleries = inner.n_galleries;
         let (name, body) = (escape(name), inner.body);
         let _ = writeln!(
             self.body,
