@@ -9,9 +9,10 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 19] = [
+const SCRIPTS: [&str; 20] = [
     "layers.py",
     "tiny_models.py",
+    "inspecting.py",
     "tiny_old_folders.py",
     "openai_checkpoints.py",
     "save_pretrained.py",

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
 use crate::commands::{
-    chat, compare, convert, data, eval, generate, models, selftest, tokenizer, train,
+    chat, compare, convert, data, eval, generate, inspect, models, selftest, tokenizer, train,
 };
 use crate::failure;
 
@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Eval(eval::Command),
     /// Compare the predictions of two models for the same text
     Compare(compare::Args),
+    /// Look inside a model
+    #[command(subcommand)]
+    Inspect(inspect::Command),
     /// Write a model in another format or precision, and read it back
     Convert(convert::Args),
     /// Check that a model computes the same in every way it can

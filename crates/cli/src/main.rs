@@ -18,8 +18,11 @@ mod printer;
 mod progress;
 mod run_folder;
 mod sampling;
+mod screen;
 mod stop_matcher;
+mod table;
 mod text_source;
+mod token_input;
 mod training;
 
 use std::io;

@@ -35,8 +35,7 @@ impl NamedModel {
     /// # Errors
     /// There is no such model, or a file of it is damaged.
     pub(crate) fn load(name: &Path, device: &Device) -> anyhow::Result<Self> {
-        let path = find(name)?;
-        let checkpoint = Checkpoint::open(&path)?;
+        let (checkpoint, path) = open(name)?;
         let (tokenizer, model) = rayon::join(
             || tokenizer_of(&checkpoint, &path),
             || checkpoint.load(device),
@@ -54,8 +53,8 @@ impl NamedModel {
     /// # Errors
     /// As [`NamedModel::load`].
     pub(crate) fn tokenizer(path: &Path) -> anyhow::Result<Tokenizer> {
-        let path = find(path)?;
-        tokenizer_of(&Checkpoint::open(&path)?, &path)
+        let (checkpoint, path) = open(path)?;
+        tokenizer_of(&checkpoint, &path)
     }
 
     /// The documents of `data.sources`, one after the other, as this model's tokenizer cuts them.
@@ -115,6 +114,15 @@ impl NamedModel {
         };
         name.unwrap_or_default().to_string_lossy().into_owned()
     }
+}
+
+/// The files of the model that `name` names, opened and not yet loaded, and where they were found.
+///
+/// # Errors
+/// As [`NamedModel::load`].
+pub(crate) fn open(name: &Path) -> anyhow::Result<(Checkpoint, PathBuf)> {
+    let path = find(name)?;
+    Ok((Checkpoint::open(&path)?, path))
 }
 
 /// The tokenizer that `path` names: a file or folder of its own, or a GGUF file that holds one.

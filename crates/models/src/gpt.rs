@@ -173,8 +173,10 @@ impl Gpt {
             self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
         let mut x = pass.dropout(x, self.dropout, self.blocks.len(), 0);
         for (layer, block) in self.blocks.iter().enumerate() {
+            pass.show_stream(layer, &x);
             x = block.forward(x, pass, layer);
         }
+        pass.show_stream(self.blocks.len(), &x);
         x
     }
 

@@ -204,8 +204,15 @@ impl Gpt2 {
             self.token_embedding.forward(ids) + self.position_embedding.forward(pass.positions());
         let mut x = pass.dropout(x, self.dropout, self.blocks.len(), 0);
         for (layer, block) in self.blocks.iter().enumerate() {
+            pass.show_stream(layer, &x);
             x = block.forward(x, pass, layer);
         }
+        pass.show_stream(self.blocks.len(), &x);
+        self.normed(x)
+    }
+
+    /// The residual stream of any depth as the head reads it: through the last norm.
+    pub fn normed(&self, x: Tensor<3>) -> Tensor<3> {
         self.final_norm.forward(x)
     }
 

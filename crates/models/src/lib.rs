@@ -19,6 +19,7 @@ pub mod checkpoint;
 pub mod generate;
 pub mod gpt;
 pub mod gpt2;
+pub mod inspect;
 pub mod llama;
 pub mod mistral;
 pub mod presets;

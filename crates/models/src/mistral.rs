@@ -172,8 +172,15 @@ impl Mistral {
         let mut x = self.token_embedding.forward(ids);
         pass.set_rope(&self.rope, &x.device(), x.dtype());
         for (layer, block) in self.blocks.iter().enumerate() {
+            pass.show_stream(layer, &x);
             x = block.forward(x, pass, layer);
         }
+        pass.show_stream(self.blocks.len(), &x);
+        self.normed(x)
+    }
+
+    /// The residual stream of any depth as the head reads it: through the last norm.
+    pub fn normed(&self, x: Tensor<3>) -> Tensor<3> {
         self.final_norm.forward(x)
     }
 

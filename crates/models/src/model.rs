@@ -66,6 +66,17 @@ impl LanguageModel {
         }
     }
 
+    /// The residual stream of any depth, as an [`Observer`](llm_core::layers::Observer) sees it, as the head reads it: through the last
+    /// norm, where the family has one. Of the last depth it is what [`hidden`](Self::hidden) gives.
+    pub fn normed(&self, x: Tensor<3>) -> Tensor<3> {
+        match &self.stack {
+            Stack::Gpt(_) => x,
+            Stack::Gpt2(model) => model.normed(x),
+            Stack::Llama(model) => model.normed(x),
+            Stack::Mistral(model) => model.normed(x),
+        }
+    }
+
     /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         match &self.stack {

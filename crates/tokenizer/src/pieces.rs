@@ -241,6 +241,21 @@ impl Pieces {
         Ok(())
     }
 
+    /// What `token` adds in the middle of a text, the space at the end of a word included.
+    pub(crate) fn bytes_of(&self, token: String) -> Result<Vec<u8>, tokenizers::Error> {
+        let mut pending = Pending {
+            begun: true,
+            ..Pending::default()
+        };
+        // Without a decoder a space comes between tokens, and belongs to neither.
+        self.push(token, self.spaced, &mut pending)?;
+        if let (Some(end), Some(ended)) = (&self.end_of_word, pending.ended.take()) {
+            let ended = ended.replace(end, " ");
+            pending.bytes.extend_from_slice(ended.as_bytes());
+        }
+        Ok(pending.bytes)
+    }
+
     /// Appends what the last token adds because no other follows.
     pub(crate) fn finish(&self, pending: &mut Pending) {
         if let (Some(end), Some(ended)) = (&self.end_of_word, pending.ended.take()) {

@@ -22,7 +22,12 @@ enum Burn {
     Forbidden,
 }
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
+    Rule {
+        folder: "plot",
+        ours: &[],
+        burn: Burn::Forbidden,
+    },
     Rule {
         folder: "tokenizer",
         ours: &[],
@@ -50,7 +55,7 @@ const RULES: [Rule; 6] = [
     },
     Rule {
         folder: "cli",
-        ours: &["core", "models", "data", "tokenizer", "train"],
+        ours: &["core", "models", "data", "plot", "tokenizer", "train"],
         burn: Burn::Allowed,
     },
 ];
@@ -152,6 +157,11 @@ mod tests {
             "core",
             "[dependencies]\nllm-models.workspace = true\n",
             &["llm-core must not depend on llm-models"],
+        );
+        check_messages(
+            "plot",
+            "[dependencies]\nllm-train.workspace = true\n",
+            &["llm-plot must not depend on llm-train"],
         );
         check_messages(
             "data",

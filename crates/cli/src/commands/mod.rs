@@ -6,6 +6,7 @@ pub(crate) mod convert;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
+pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod selftest;
 pub(crate) mod tokenizer;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Generate(args) => generate::run(&args, printer),
         Command::Chat(args) => chat::run(&args, printer),
         Command::Convert(args) => convert::run(&args, printer),
+        Command::Inspect(command) => inspect::run(&command, printer),
         Command::Selftest(args) => selftest::run(&args, printer),
         Command::Eval(command) => eval::run(&command, printer),
         Command::Compare(args) => compare::run(&args, printer),

@@ -8,6 +8,7 @@ mod convert;
 mod crash;
 mod data;
 mod generate;
+mod inspect;
 mod loading;
 mod models;
 mod observable;
@@ -38,6 +39,17 @@ struct Ended {
     stderr: String,
 }
 
+impl Ended {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().expect("no signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Place {
     fn new() -> Self {
         Self {
@@ -59,19 +71,26 @@ impl Place {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    /// Runs `llm` with these arguments and this stdin.
-    fn run_with(&self, arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Ended {
+    /// `llm`, in this folder.
+    fn command(&self) -> Command {
         let mut command = Command::cargo_bin("llm").unwrap();
         command
             .current_dir(self.path())
             .env("LLM_CACHE_DIR", self.path().join("cache"))
+            .env_remove("COLUMNS")
             .env_remove("RUST_LOG");
-        let output = command.args(arguments).write_stdin(stdin).output().unwrap();
-        Ended {
-            code: output.status.code().expect("no signal"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        command
+    }
+
+    /// Runs `llm` with these arguments and this stdin.
+    fn run_with(&self, arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Ended {
+        Ended::of(self.command().args(arguments).write_stdin(stdin))
+    }
+
+    /// Runs `llm` as on a terminal with so many columns.
+    fn run_at(&self, columns: usize, arguments: &[&str]) -> Ended {
+        let mut command = self.command();
+        Ended::of(command.env("COLUMNS", columns.to_string()).args(arguments))
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {

@@ -1,7 +1,8 @@
 //! Self-attention for every family: multi-head, grouped-query (Ainslie et al. 2023), multi-query (Shazeer 2019), with a sliding window
 //! or without, cached or not.
 //!
-//! The fused operation serves passes without padding; those with it go through the same mathematics spelled out, with a mask.
+//! The fused operation serves passes without padding; those with it go through the same mathematics spelled out, with a mask, and so do
+//! the probabilities that an observer wants to see.
 
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
@@ -158,7 +159,8 @@ impl Attention {
             ..AttentionOptions::causal(1.0 / (d_head as f64).sqrt())
         };
         // The mask counts the keys before the cache takes this pass's own.
-        let hidden = pass.has_padding().then(|| pass.hidden(window, &q.device()));
+        let (padded, observed) = (pass.has_padding(), pass.wants_attention(layer));
+        let hidden = (padded || observed).then(|| pass.hidden(window, &q.device()));
         let [k, v] = match pass.cache() {
             Some(cache) => {
                 options.causal = !cache.holds_only_the_window(seq);
@@ -166,9 +168,16 @@ impl Attention {
             }
             None => [k, v],
         };
-        let mixed = match hidden {
-            Some(hidden) => masked_attention([q, k, v], hidden, options.scale),
-            None => attention(q, k, v, options),
+        let probabilities = hidden.map(|hidden| {
+            let [q, k] = [q.clone(), k.clone()];
+            probabilities(q, k, hidden, options.scale)
+        });
+        if let (true, Some(probabilities)) = (observed, &probabilities) {
+            pass.show_attention(layer, probabilities.clone());
+        }
+        let mixed = match probabilities {
+            Some(probabilities) if padded => mixed(probabilities, v),
+            _ => attention(q, k, v, options),
         }; // [batch, seq, n_heads, d_head]
         self.output
             .forward(mixed.reshape([batch, seq, n_heads * d_head]))
@@ -193,28 +202,36 @@ impl Attention {
     const DROPOUT_PLACE: u64 = 0;
 }
 
-/// Attention under an explicit mask. Shapes as of [`attention`]; `hidden` is `[batch or 1, 1, s, t]`.
-fn masked_attention([q, k, v]: [Tensor<4>; 3], hidden: Tensor<4, Bool>, scale: f64) -> Tensor<4> {
+/// How much each query takes of each key, `[batch, heads, s, t]`. Shapes as of [`attention`]; `hidden` is `[batch or 1, 1, s, t]`.
+fn probabilities(q: Tensor<4>, k: Tensor<4>, hidden: Tensor<4, Bool>, scale: f64) -> Tensor<4> {
     let [batch, s, heads, d] = q.dims();
     let [_, t, kv_heads, _] = k.dims();
     let group = heads / kv_heads;
     // A group's queries become rows of their key head: no copies of keys and values.
     let q = q.swap_dims(1, 2).reshape([batch, kv_heads, group * s, d]);
-    let (k, v) = (k.swap_dims(1, 2), v.swap_dims(1, 2)); // [batch, kv_heads, t, d]
+    let k = k.swap_dims(1, 2); // [batch, kv_heads, t, d]
     let scores = q
         .matmul(k.swap_dims(2, 3))
         .mul_scalar(scale)
         .reshape([batch, heads, s, t]);
     // Finite, so that rows of padding, which see nothing, give numbers and not NaN; nobody reads them.
     let scores = scores.mask_fill(hidden.expand([batch, heads, s, t]), -1e9);
-    let p = softmax(scores, 3).reshape([batch, kv_heads, group * s, t]);
-    p.matmul(v).reshape([batch, heads, s, d]).swap_dims(1, 2)
+    softmax(scores, 3)
+}
+
+/// The values in these proportions, `[batch, s, heads, d]`.
+fn mixed(probabilities: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    let [batch, heads, s, t] = probabilities.dims();
+    let [_, _, kv_heads, d] = v.dims();
+    let p = probabilities.reshape([batch, kv_heads, heads / kv_heads * s, t]);
+    let mixed = p.matmul(v.swap_dims(1, 2));
+    mixed.reshape([batch, heads, s, d]).swap_dims(1, 2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{KvCache, RopeConfig};
+    use crate::layers::{KvCache, Observer, RopeConfig};
     use burn::tensor::{DType, Tolerance};
 
     fn config(n_kv_heads: usize, window: Option<usize>) -> AttentionConfig {
@@ -337,19 +354,75 @@ mod tests {
     fn the_masked_form_equals_the_fused_one() {
         let device = Device::flex();
         let mut init = Initializer::new(8);
-        for window in [None, Some(3)] {
-            let [q, k, v] =
-                [4, 2, 2].map(|heads| init.normal([2, 7, heads, 6], 1.0, &device).val());
-            let options = AttentionOptions {
-                window,
-                ..AttentionOptions::causal(0.4)
-            };
-            let hidden = Pass::new(7).hidden(window, &device);
-            let fused = attention(q.clone(), k.clone(), v.clone(), options);
-            let masked = masked_attention([q, k, v], hidden, 0.4);
-            fused
-                .into_data()
-                .assert_approx_eq::<f32>(&masked.into_data(), Tolerance::absolute(1e-5));
+        let [q, k, v] = [4, 2, 2].map(|heads| init.normal([2, 7, heads, 6], 1.0, &device).val());
+        let documents = vec![0, 0, 0, 3, 3, 3, 3, 0, 0, 2, 2, 2, 2, 6];
+        for first_columns in [None, Some(documents)] {
+            for window in [None, Some(3)] {
+                let mut pass = match &first_columns {
+                    Some(first_columns) => Pass::of_documents(7, first_columns.clone()),
+                    None => Pass::new(7),
+                };
+                let options = AttentionOptions {
+                    window,
+                    first_keys: pass.first_keys(),
+                    ..AttentionOptions::causal(0.4)
+                };
+                let hidden = pass.hidden(window, &device);
+                let fused = attention(q.clone(), k.clone(), v.clone(), options);
+                let probabilities = probabilities(q.clone(), k.clone(), hidden, 0.4);
+                let masked = mixed(probabilities, v.clone());
+                fused
+                    .into_data()
+                    .assert_approx_eq::<f32>(&masked.into_data(), Tolerance::absolute(1e-5));
+            }
+        }
+    }
+
+    /// Keeps what it is shown of layer 1.
+    #[derive(Debug, Default)]
+    struct Watcher(Vec<Tensor<4>>);
+
+    impl Observer for Watcher {
+        fn wants_attention(&self, layer: usize) -> bool {
+            layer == 1
+        }
+
+        fn attention(&mut self, layer: usize, probabilities: Tensor<4>) {
+            assert_eq!(layer, 1);
+            self.0.push(probabilities);
+        }
+    }
+
+    #[test]
+    fn an_observer_sees_what_is_computed_and_changes_no_bit() {
+        let device = Device::flex();
+        let mut init = Initializer::new(9);
+        let layer = config(2, Some(3)).init(&mut init, &device);
+        let x = init.normal([1, 8, 16], 1.0, &device).val();
+        let plain = layer.forward(x.clone(), &mut Pass::new(8), 1).into_data();
+        let mut watcher = Watcher::default();
+        let mut pass = Pass::new(8).observed(&mut watcher);
+        layer.forward(x.clone(), &mut pass, 0);
+        let observed = layer.forward(x.clone(), &mut pass, 1);
+        assert_eq!(observed.into_data(), plain);
+        assert_eq!(watcher.0.len(), 1);
+        let p = watcher.0.remove(0);
+        assert_eq!(p.dims(), [1, 4, 8, 8]);
+        let v = layer.value.forward(x).reshape([1, 8, 2, 6]);
+        let out = layer
+            .output
+            .forward(mixed(p.clone(), v).reshape([1, 8, 24]));
+        out.into_data()
+            .assert_approx_eq::<f32>(&plain, Tolerance::absolute(1e-5));
+        let values: Vec<f32> = p.into_data().try_to_vec().expect("f32");
+        for (i, row) in values.chunks(8).enumerate() {
+            let query = i % 8;
+            let sum: f32 = row.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+            for (key, p) in row.iter().enumerate() {
+                let seen = key <= query && query < key + 3;
+                assert_eq!(*p > 0.0, seen, "{query} {key} {p}");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Layers, each config → module → `init` → `forward`, on the fused operations of [`kernels`](crate::kernels).
 //!
-//! Training and cached decoding share them. What differs between two forward passes (positions, padding, cache, dropout) is a [`Pass`].
+//! Training and cached decoding share them. What differs between two forward passes (positions, padding, cache, dropout) is a [`Pass`],
+//! and an [`Observer`] looks into one.
 
 mod attention;
 mod cache;
@@ -9,6 +10,7 @@ mod embedding;
 mod feed_forward;
 mod initializer;
 mod norm;
+mod observer;
 mod pass;
 mod positions;
 mod projection;
@@ -23,6 +25,7 @@ pub use embedding::{TokenEmbedding, TokenEmbeddingConfig};
 pub use feed_forward::{FeedForward, FeedForwardConfig, SwiGlu, SwiGluConfig};
 pub use initializer::{Initializer, small_std};
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
+pub use observer::Observer;
 pub use pass::Pass;
 pub use positions::{LearnedPositions, LearnedPositionsConfig, Positions, SinusoidalPositions};
 pub use projection::{Projection, ProjectionConfig};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::prelude::*;
 use burn::tensor::DType;
 
-use super::{DropoutKey, KvCache, Positions, Rope};
+use super::{DropoutKey, KvCache, Observer, Positions, Rope};
 use crate::kernels::DropoutMask;
 
 /// One forward pass: positions, padding, documents, cache, dropout.
@@ -20,6 +20,7 @@ pub struct Pass<'a> {
     rotary: Option<[Tensor<3>; 2]>,
     dropout: Option<DropoutKey>,
     cache: Option<&'a mut KvCache>,
+    observer: Option<&'a mut dyn Observer>,
     /// For each column of each row, the first one of its document.
     first_columns: Option<Arc<[u32]>>,
     /// Made once for all layers; `None` until a layer needs it.
@@ -68,6 +69,7 @@ impl<'a> Pass<'a> {
             rotary: None,
             dropout: None,
             cache,
+            observer: None,
             first_columns: None,
             hidden: None,
         }
@@ -78,6 +80,20 @@ impl<'a> Pass<'a> {
     pub fn with_dropout(mut self, key: Option<DropoutKey>) -> Self {
         self.dropout = key;
         self
+    }
+
+    /// Lets `observer` look on.
+    #[must_use]
+    pub fn observed(mut self, observer: &'a mut dyn Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Shows the residual stream to the observer, if there is one. See [`Observer::stream`].
+    pub fn show_stream(&mut self, depth: usize, x: &Tensor<3>) {
+        if let Some(observer) = &mut self.observer {
+            observer.stream(depth, x);
+        }
     }
 
     /// Computes the rotation of this pass's positions once for all layers.
@@ -131,6 +147,17 @@ impl<'a> Pass<'a> {
         self.cache.as_deref_mut()
     }
 
+    pub(super) fn wants_attention(&self, layer: usize) -> bool {
+        let observer = self.observer.as_ref();
+        observer.is_some_and(|observer| observer.wants_attention(layer))
+    }
+
+    pub(super) fn show_attention(&mut self, layer: usize, probabilities: Tensor<4>) {
+        if let Some(observer) = &mut self.observer {
+            observer.attention(layer, probabilities);
+        }
+    }
+
     /// First column of this pass.
     fn start(&self) -> usize {
         self.cache.as_ref().map_or(0, |cache| cache.columns())
@@ -150,25 +177,29 @@ impl<'a> Pass<'a> {
             Some(cache) => cache.key_columns(seq),
             None => (0..seq).collect(),
         };
-        let padding = if self.has_padding() {
-            self.padding.as_slice()
-        } else {
-            &[0]
+        let documents = self.first_columns.as_deref();
+        let rows = match documents {
+            Some(first_columns) => first_columns.len() / seq,
+            None if self.has_padding() => self.padding.len(),
+            None => 1,
         };
+        let padding = &self.padding;
         let hidden = self.hidden.get_or_insert_with(|| {
-            let mut values = Vec::with_capacity(padding.len() * seq * keys.len());
-            for &padding in padding {
+            let mut values = Vec::with_capacity(rows * seq * keys.len());
+            for row in 0..rows {
                 for query in start..start + seq {
+                    // Documents come without padding, in passes that begin at 0.
+                    let first_of_row = match documents {
+                        Some(first_columns) => first_columns[row * seq + query] as usize,
+                        None => padding[row],
+                    };
                     let first = window
                         .map_or(0, |window| (query + 1).saturating_sub(window))
-                        .max(padding);
+                        .max(first_of_row);
                     values.extend(keys.iter().map(|&key| key < first || key > query));
                 }
             }
-            Tensor::from_data(
-                TensorData::new(values, [padding.len(), 1, seq, keys.len()]),
-                device,
-            )
+            Tensor::from_data(TensorData::new(values, [rows, 1, seq, keys.len()]), device)
         });
         hidden.clone()
     }

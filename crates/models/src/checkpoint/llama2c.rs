@@ -227,4 +227,8 @@ impl Source for Llama2cFile {
     fn names(&self) -> Vec<(&Path, &str)> {
         names_in(&self.path, &self.tensors)
     }
+
+    fn maps(&self) -> Vec<&Mmap> {
+        vec![&self.map]
+    }
 }

@@ -4,6 +4,7 @@
 //! Each format is a `Source` of named tensors and a description of sizes; `reader` fills a model from any of them, and
 //! `outputs` turns a model's parameters into tensors for any writer. Weights are mapped and read one tensor at a time.
 
+mod contents;
 mod encoding;
 mod export;
 pub mod gguf;
@@ -16,6 +17,7 @@ mod pytorch;
 mod reader;
 mod settle;
 mod source;
+mod statistics;
 mod weight_files;
 
 use std::fs::File;
@@ -30,11 +32,14 @@ use self::layout::Layout;
 use self::llama2c::Llama2cFile;
 use self::openai::Release;
 use self::pytorch::{PYTORCH, PytorchFiles};
+use self::source::Source;
 use self::weight_files::WeightFiles;
 use crate::{Architecture, LanguageModel, ModelError};
 
+pub use contents::{StoredParameter, StoredTensor};
 pub use encoding::Encoding;
 pub use export::{Export, Exported, Format, export};
+pub use statistics::{Difference, Statistics};
 
 /// Ids of the tokens with a meaning of their own, as model files carry them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,12 +121,32 @@ impl Checkpoint {
     /// Names the file or tensor: damaged, missing, of another shape or too many.
     pub fn load(&self, device: &Device) -> Result<LanguageModel, ModelError> {
         let model = self.architecture.init(0, device);
+        self.check()?;
+        self.with_source(|source, layout| {
+            source.maps().into_iter().for_each(read_ahead);
+            reader::read(source, layout, model)
+        })
+    }
+
+    /// Checks the sums that a format keeps of its tensors' bytes, for which all of them are read.
+    fn check(&self) -> Result<(), ModelError> {
         match &self.kind {
-            Kind::Safetensors(files) => reader::read(&files.tensors()?, Layout::HuggingFace, model),
-            Kind::Pytorch(files) => reader::read(files, Layout::HuggingFace, model),
-            Kind::OpenAi(release) => reader::read(release.tensors()?, Layout::HuggingFace, model),
-            Kind::Gguf(file) => reader::read(file.as_ref(), Layout::Gguf, model),
-            Kind::Llama2c(file) => reader::read(file.as_ref(), Layout::Gguf, model),
+            Kind::OpenAi(release) => release.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tensors as they are named, and whose names and orders they have.
+    fn with_source<T>(
+        &self,
+        read: impl FnOnce(&dyn Source, Layout) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        match &self.kind {
+            Kind::Safetensors(files) => read(&files.tensors()?, Layout::HuggingFace),
+            Kind::Pytorch(files) => read(files, Layout::HuggingFace),
+            Kind::OpenAi(release) => read(release.tensors(), Layout::HuggingFace),
+            Kind::Gguf(file) => read(file.as_ref(), Layout::Gguf),
+            Kind::Llama2c(file) => read(file.as_ref(), Layout::Gguf),
         }
     }
 }
@@ -248,6 +273,14 @@ fn written_by(
     partial.persist(path).map_err(|error| failed(error.error))
 }
 
+/// Has the system read a mapped file at once that is needed whole; where it can't, its pages come one by one.
+fn read_ahead(map: &Mmap) {
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::PopulateRead);
+    #[cfg(not(target_os = "linux"))]
+    let _ = map;
+}
+
 #[expect(
     unsafe_code,
     reason = "mapping is unsafe because another process could cut the file short while it is read"
@@ -255,8 +288,8 @@ fn written_by(
 fn mapped(path: &Path) -> Result<Mmap, ModelError> {
     let map = || {
         let file = File::open(path)?;
-        // SAFETY: the mapping is read while a model is loaded, and dropped then; model files are written whole and renamed.
-        unsafe { memmap2::MmapOptions::new().populate().map(&file) }
+        // SAFETY: the mapping is read while a model is loaded or inspected, and dropped then; model files are written whole and renamed.
+        unsafe { memmap2::MmapOptions::new().map(&file) }
     };
     map().map_err(|source| ModelError::Read {
         path: path.to_owned(),

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use memmap2::Mmap;
 use pytorch_reader::{DType, PytorchReader};
 
 use super::encoding::Encoding;
@@ -108,5 +109,9 @@ impl Source for PytorchFiles {
         }
         names.sort_unstable();
         names
+    }
+
+    fn maps(&self) -> Vec<&Mmap> {
+        Vec::new()
     }
 }

@@ -59,82 +59,112 @@ struct Reader<'a> {
     error: Option<ModelError>,
 }
 
-impl<'a> Reader<'a> {
-    /// The tensor under its full name, or without the first segment, as older files have it.
-    fn find(&mut self, place: &Place) -> Result<Stored<'a>, ModelError> {
-        let short = place.name.split_once('.').map_or("", |(_, rest)| rest);
-        let names = match self.layout {
-            Layout::HuggingFace => &[place.name.as_str(), short][..],
-            Layout::Gguf => &[place.name.as_str()],
-        };
-        for name in names {
-            if let Some(found) = self.source.find(name) {
-                self.used.insert((*name).to_owned());
-                if self.architecture.writes_zero_biases() {
-                    self.used.insert(name.replace(".weight", ".bias"));
-                }
-                return Ok(found);
-            }
-        }
-        Err(ModelError::MissingTensor {
-            path: self.source.path().to_owned(),
-            name: place.name.clone(),
-        })
-    }
-
+impl Reader<'_> {
     fn values(&mut self, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
         let place = self.layout.place(self.architecture, &self.at.current());
-        let stored = self.find(&place)?;
-        let parts = place.part.map_or(1, |part| part.of);
-        let mut in_file = expected.to_vec();
-        in_file[0] *= parts;
-        if place.inputs_are_rows {
-            in_file.reverse();
+        let (name, stored) = find(self.source, self.layout, &place)?;
+        if self.architecture.writes_zero_biases() {
+            self.used.insert(name.replace(".weight", ".bias"));
         }
-        if stored.shape != in_file {
-            return Err(ModelError::TensorShape {
-                path: stored.path.to_owned(),
-                name: place.name,
-                found: stored.shape,
-                expected: in_file,
-            });
-        }
-        let encoding = match &stored.encoding {
-            Ok(encoding) => *encoding,
-            Err(dtype) => {
-                return Err(ModelError::TensorType {
-                    path: stored.path.to_owned(),
-                    name: place.name,
-                    dtype: dtype.clone(),
-                });
-            }
-        };
-        let bytes = stored.bytes()?;
-        let rows = expected[0];
-        let values_of_part: usize = expected.iter().product();
-        let index = place.part.map_or(0, |part| part.index);
-        let of_part = encoding.bytes_of(values_of_part);
-        let Some(of_part) =
-            of_part.filter(|of_part| of_part.checked_mul(parts) == Some(bytes.len()))
-        else {
-            return Err(ModelError::TensorSize {
-                path: stored.path.to_owned(),
-                name: place.name,
-                bytes: bytes.len(),
-                encoding: encoding.name(),
-            });
-        };
-        Ok(if place.inputs_are_rows {
-            let first = index * rows;
-            encoding.decode_columns(&bytes, rows * parts, first..first + rows)
-        } else {
-            let values = encoding.decode(&bytes[index * of_part..][..of_part]);
-            match place.pairs_in_heads_of {
-                Some(width) => halves_from_pairs(&values, rows, width),
-                None => values,
-            }
-        })
+        self.used.insert(name);
+        values(&stored, &place, expected)
     }
+}
+
+/// The tensor under its full name, or without the first segment, as older files have it; with the name it has.
+///
+/// # Errors
+/// There is none of either name.
+pub(super) fn find<'a>(
+    source: &'a dyn Source,
+    layout: Layout,
+    place: &Place,
+) -> Result<(String, Stored<'a>), ModelError> {
+    let short = place.name.split_once('.').map_or("", |(_, rest)| rest);
+    let names = match layout {
+        Layout::HuggingFace => &[place.name.as_str(), short][..],
+        Layout::Gguf => &[place.name.as_str()],
+    };
+    let found = names
+        .iter()
+        .find_map(|name| Some(((*name).to_owned(), source.find(name)?)));
+    found.ok_or_else(|| ModelError::MissingTensor {
+        path: source.path().to_owned(),
+        name: place.name.clone(),
+    })
+}
+
+/// Checks that the tensor `stored` has the shape that a parameter of shape `expected` at `place` makes up.
+///
+/// # Errors
+/// It has another.
+pub(super) fn check_shape(
+    stored: &Stored<'_>,
+    place: &Place,
+    expected: &[usize],
+) -> Result<(), ModelError> {
+    let mut in_file = expected.to_vec();
+    in_file[0] *= place.part.map_or(1, |part| part.of);
+    if place.inputs_are_rows {
+        in_file.reverse();
+    }
+    if stored.shape == in_file {
+        return Ok(());
+    }
+    Err(ModelError::TensorShape {
+        path: stored.path.to_owned(),
+        name: place.name.clone(),
+        found: stored.shape.clone(),
+        expected: in_file,
+    })
+}
+
+/// The values of the parameter of shape `expected` that stands at `place` in the tensor `stored`.
+///
+/// # Errors
+/// Names the tensor: of another shape or type.
+pub(super) fn values(
+    stored: &Stored<'_>,
+    place: &Place,
+    expected: &[usize],
+) -> Result<Vec<f32>, ModelError> {
+    check_shape(stored, place, expected)?;
+    let name = || place.name.clone();
+    let parts = place.part.map_or(1, |part| part.of);
+    let encoding = match &stored.encoding {
+        Ok(encoding) => *encoding,
+        Err(dtype) => {
+            return Err(ModelError::TensorType {
+                path: stored.path.to_owned(),
+                name: name(),
+                dtype: dtype.clone(),
+            });
+        }
+    };
+    let bytes = stored.bytes()?;
+    let rows = expected[0];
+    let values_of_part: usize = expected.iter().product();
+    let index = place.part.map_or(0, |part| part.index);
+    let of_part = encoding.bytes_of(values_of_part);
+    let Some(of_part) = of_part.filter(|of_part| of_part.checked_mul(parts) == Some(bytes.len()))
+    else {
+        return Err(ModelError::TensorSize {
+            path: stored.path.to_owned(),
+            name: name(),
+            bytes: bytes.len(),
+            encoding: encoding.name(),
+        });
+    };
+    Ok(if place.inputs_are_rows {
+        let first = index * rows;
+        encoding.decode_columns(&bytes, rows * parts, first..first + rows)
+    } else {
+        let values = encoding.decode(&bytes[index * of_part..][..of_part]);
+        match place.pairs_in_heads_of {
+            Some(width) => halves_from_pairs(&values, rows, width),
+            None => values,
+        }
+    })
 }
 
 impl ModuleMapper for Reader<'_> {

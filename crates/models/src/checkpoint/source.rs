@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use memmap2::Mmap;
+
 use super::encoding::Encoding;
 use crate::ModelError;
 
@@ -17,6 +19,9 @@ pub(super) trait Source {
 
     /// Every tensor with its file.
     fn names(&self) -> Vec<(&Path, &str)>;
+
+    /// The files that are mapped into memory.
+    fn maps(&self) -> Vec<&Mmap>;
 }
 
 /// The names of tensors that are all in one file.

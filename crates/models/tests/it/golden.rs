@@ -8,17 +8,17 @@ use llm_models::generate::{Decision, GenerateConfig, Method, Special, Strategy, 
 use llm_models::{Architecture, LanguageModel, checkpoint};
 use serde_json::Value;
 
-fn golden(relative: &str) -> PathBuf {
+pub(crate) fn golden(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(relative)
 }
 
-fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).expect("golden file")).expect("golden json")
 }
 
-fn ids(value: &Value) -> Vec<u32> {
+pub(crate) fn ids(value: &Value) -> Vec<u32> {
     value
         .as_array()
         .expect("ids")

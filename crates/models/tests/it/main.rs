@@ -4,5 +4,6 @@ mod data;
 mod golden;
 #[cfg(feature = "wgpu")]
 mod gpu;
+mod inspecting;
 mod save_pretrained;
 mod stories;

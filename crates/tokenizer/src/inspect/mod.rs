@@ -1,5 +1,6 @@
 //! Showing how a text is cut into tokens.
 
+mod label;
 mod render;
 mod spans;
 

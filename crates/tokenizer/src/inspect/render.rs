@@ -76,7 +76,7 @@ impl Inspection<'_> {
     }
 }
 
-fn push_character(character: char, out: &mut String) {
+pub(super) fn push_character(character: char, out: &mut String) {
     match character {
         ' ' => out.push('␣'),
         '\t' => out.push('→'),

@@ -3,29 +3,24 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::ArgGroup;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::args::DeviceArgs;
-use crate::failure::{as_usage, usage};
 use crate::named_model::NamedModel;
 use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
+use crate::token_input::TokenInput;
 
 /// Arguments of `llm eval logits`.
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("input").required(true).args(["text", "tokens"])))]
 pub(crate) struct Args {
     /// Model or run folder, .gguf file, or .bin file of llama2.c
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Text to score
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    text: Option<String>,
-    /// Token ids to score, with commas between them
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
-    tokens: Vec<u32>,
+    /// What is scored
+    #[command(flatten)]
+    input: TokenInput,
     /// File to write: safetensors with the rows `tokens` and, a row of scores for each, `logits`
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -45,23 +40,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let mut file = OutputFile::create(&args.output, Overwrite::from_force(args.force))?;
     let device = args.device.open()?;
     let named = NamedModel::load(&args.model, &device)?;
-    let tokens = match &args.text {
-        Some(text) => named.tokenizer.encode(text).map_err(as_usage)?,
-        None => args.tokens.clone(),
-    };
-    let architecture = named.model.architecture();
-    let (context, vocab_size) = (architecture.max_seq_len(), architecture.vocab_size());
-    if let Some(id) = tokens.iter().find(|id| **id as usize >= vocab_size) {
-        return Err(usage(format_args!(
-            "--tokens {id}: the model has {vocab_size} tokens"
-        )));
-    }
-    let n = tokens.len();
-    if n == 0 || n > context {
-        return Err(usage(format_args!(
-            "{n} tokens: give from 1 to {context}, the context of the model"
-        )));
-    }
+    let tokens = args.input.read(&named)?;
+    let (n, vocab_size) = (tokens.len(), named.model.architecture().vocab_size());
     let scores = named.model.scores(&tokens);
     let bytes_of_tokens: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
     let bytes_of_scores: Vec<u8> = scores

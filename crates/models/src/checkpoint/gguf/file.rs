@@ -81,6 +81,10 @@ impl Source for GgufFile {
     fn names(&self) -> Vec<(&Path, &str)> {
         names_in(&self.path, &self.tensors)
     }
+
+    fn maps(&self) -> Vec<&Mmap> {
+        vec![&self.map]
+    }
 }
 
 fn read(bytes: &[u8]) -> Result<(Metadata, Tensors), Fault> {

@@ -53,6 +53,7 @@ impl SafetensorsFiles {
             .check(|file, name| contents[file].tensor(name).is_ok())?;
         Ok(Tensors {
             files: &self.files,
+            maps: &self.maps,
             contents,
         })
     }
@@ -61,6 +62,7 @@ impl SafetensorsFiles {
 /// The tensors of a folder's files.
 pub(in super::super) struct Tensors<'a> {
     files: &'a WeightFiles,
+    maps: &'a [Mmap],
     contents: Vec<SafeTensors<'a>>,
 }
 
@@ -98,5 +100,9 @@ impl Source for Tensors<'_> {
             );
         }
         names
+    }
+
+    fn maps(&self) -> Vec<&Mmap> {
+        self.maps.iter().collect()
     }
 }

@@ -231,4 +231,8 @@ impl Source for GptRelease {
             .map(|name| (self.shapes.as_path(), name.as_str()))
             .collect()
     }
+
+    fn maps(&self) -> Vec<&Mmap> {
+        self.parts.iter().map(|part| &part.map).collect()
+    }
 }

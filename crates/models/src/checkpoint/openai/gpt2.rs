@@ -184,4 +184,8 @@ impl Source for Gpt2Release {
     fn names(&self) -> Vec<(&Path, &str)> {
         names_in(&self.data, &self.tensors)
     }
+
+    fn maps(&self) -> Vec<&Mmap> {
+        vec![&self.map]
+    }
 }
