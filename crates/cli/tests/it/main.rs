@@ -10,6 +10,7 @@ mod data;
 mod generate;
 mod loading;
 mod models;
+mod plan;
 mod resume;
 mod runs;
 mod selftest;
