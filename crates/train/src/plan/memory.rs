@@ -264,6 +264,7 @@ mod tests {
         let architecture = Architecture::resolve(&sizes, 65).expect("sizes");
         let mut settings = Settings::default();
         settings.train.batch_size = usize::MAX;
+        settings.train.grad_accumulation = 2;
         let plan = MemoryPlan::new(&architecture, &settings, (1 << 31) - 1);
         assert_eq!(plan.peak, u64::MAX);
         let fitting = MemoryPlan::fitting_split(&architecture, &settings, 8, |_| true);
