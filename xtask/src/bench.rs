@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: speed and memory as JSON files and as a page, alone or side by side with the peers.
 //!
 //! - [`cases`]: what is measured, and the goals; [`programs`]: how it is done, each time in a process of its own
-//! - [`report`]: `results/bench.json`; [`scaling`]: `results/scaling.json`; [`page`]: `docs/performance.md`
+//! - [`report`]: `results/bench.json`; [`scaling`]: `results/scaling.json`; [`plans`]: `results/plan.json`; [`page`]: `docs/performance.md`
 
 mod cases;
 mod charts;
@@ -10,6 +10,7 @@ mod executables;
 mod host;
 mod materials;
 mod page;
+mod plans;
 mod process;
 mod programs;
 mod quantities;
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     /// Run only cases whose name matches, for example `char-small` or `decode`; the others stay as they are in the file.
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
-    /// The file to write, in place of results/bench.json or results/scaling.json, and without the page.
+    /// The file to write, in place of results/bench.json, results/scaling.json or results/plan.json, and without the page.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// A Python that has the packages of xtask/peers/requirements.txt: alternate ours with PyTorch, transformers and llama.cpp.
@@ -52,6 +53,12 @@ pub(crate) struct Args {
     /// Measure how our training and decoding scale instead.
     #[arg(long, conflicts_with = "peers")]
     scaling: bool,
+    /// Compare what `llm plan` says of memory and time with what `llm train` takes instead.
+    #[arg(long, conflicts_with_all = ["peers", "scaling"])]
+    plans: bool,
+    /// A program that was built before, in place of a new release build, for --plans.
+    #[arg(long, value_name = "FILE", requires = "plans")]
+    llm: Option<PathBuf>,
     /// Measure nothing; write docs/performance.md and its charts from the files in results.
     #[arg(long, exclusive = true)]
     page: bool,
@@ -65,7 +72,15 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if args.page {
         return page::write(workspace);
     }
-    if args.scaling {
+    if args.plans {
+        let output = args.output.as_deref().unwrap_or(Path::new(plans::RESULTS));
+        plans::run(
+            workspace,
+            args.filter.as_ref(),
+            args.llm.as_deref(),
+            &workspace.root.join(output),
+        )?;
+    } else if args.scaling {
         let output = args
             .output
             .as_deref()
@@ -78,7 +93,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     } else {
         compare(workspace, args)?;
     }
-    if args.output.is_none() && (args.scaling || args.peers.is_some()) {
+    if args.output.is_none() && (args.scaling || args.plans || args.peers.is_some()) {
         page::write(workspace)?;
     }
     Ok(())

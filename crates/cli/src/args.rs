@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
 use crate::commands::{
-    chat, compare, convert, data, eval, generate, inspect, models, selftest, tokenizer, train,
+    chat, compare, convert, data, eval, generate, inspect, models, plan, selftest, tokenizer, train,
 };
 use crate::failure;
 
@@ -30,6 +30,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a model on text
     Train(train::Args),
+    /// Say what a training run needs and how long it takes, before it begins
+    Plan(plan::Args),
     /// Continue prompts with a trained model
     Generate(generate::Args),
     /// Talk with a trained model

@@ -16,6 +16,7 @@ mod names;
 mod output;
 mod printer;
 mod progress;
+mod quantity;
 mod run_folder;
 mod sampling;
 mod screen;

@@ -212,7 +212,7 @@ fn with_commas(number: f64) -> String {
 }
 
 /// Hours, minutes and seconds: `1:02:03` or `2:03`.
-fn clock(time: Duration) -> String {
+pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod output;
 pub mod parameters;
 pub mod random;
+pub mod tape;
 pub mod threads;
 
 #[cfg(test)]

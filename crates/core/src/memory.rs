@@ -1,4 +1,8 @@
-//! Memory of this process: how much the operating system counts, and how large buffers are allocated.
+//! Memory of this process: how much the operating system counts, how much more it gives, and how large buffers are allocated.
+
+mod limits;
+
+pub use limits::available_bytes;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use burn::prelude::*;
+use llm_core::decode;
 use llm_core::layers::RopeScaling;
+use llm_core::tape::{Parameter, Purpose, Tape, Value};
 
 use crate::gpt::GptConfig;
 use crate::gpt2::Gpt2Config;
@@ -117,6 +119,49 @@ impl Architecture {
         self.init(0, &Device::flex()).num_params()
     }
 
+    /// A pass over `batch` rows of `seq` tokens up to the losses of their next tokens, over shapes alone.
+    pub fn record(&self, purpose: Purpose, batch: usize, seq: usize) -> Tape {
+        let mut tape = Tape::new(purpose, batch, seq);
+        let (table, hidden) = self.record_hidden(&mut tape);
+        let logits = match self {
+            Self::Gpt(c) => c.record_logits(&mut tape, table, hidden),
+            Self::Gpt2(c) => c.record_logits(&mut tape, table, hidden),
+            Self::Llama(c) => c.record_logits(&mut tape, table, hidden),
+            Self::Mistral(c) => c.record_logits(&mut tape, table, hidden),
+        };
+        tape.cross_entropy(logits);
+        tape
+    }
+
+    /// A pass over a prompt of `seq` tokens, of which hardly any gets scores, over shapes alone.
+    pub fn record_prompt(&self, seq: usize) -> Tape {
+        let mut tape = Tape::new(Purpose::Inference, 1, seq);
+        self.record_hidden(&mut tape);
+        tape
+    }
+
+    fn record_hidden(&self, tape: &mut Tape) -> (Parameter, Value) {
+        match self {
+            Self::Gpt(c) => c.record_hidden(tape),
+            Self::Gpt2(c) => c.record_hidden(tape),
+            Self::Llama(c) => c.record_hidden(tape),
+            Self::Mistral(c) => c.record_hidden(tape),
+        }
+    }
+
+    /// Bytes of the keys and values of one sequence of `tokens` tokens in generation.
+    pub fn cache_bytes(&self, tokens: usize) -> u64 {
+        let width = match self {
+            Self::Gpt(c) => c.d_model,
+            Self::Gpt2(c) => c.d_model,
+            Self::Llama(c) => c.n_kv_heads * c.d_head,
+            Self::Mistral(c) => c.n_kv_heads * c.d_head,
+        };
+        let held = decode::room(self.window(), tokens);
+        let bytes_of_a_token = 2 * size_of::<f32>() * self.n_layers() * width;
+        (held as u64).saturating_mul(bytes_of_a_token as u64)
+    }
+
     /// The family.
     pub fn family(&self) -> Family {
         match self {
@@ -211,5 +256,63 @@ impl Architecture {
             Self::Mistral(c) => c.window,
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets;
+
+    /// The tape knows the same parameters as the model.
+    #[test]
+    fn a_recorded_pass_has_the_parameters_of_the_model() {
+        let mut all: Vec<Architecture> = presets::ALL.iter().map(|p| p.architecture()).collect();
+        for architecture in all.clone() {
+            let mut untied = architecture;
+            untied.untie_embeddings();
+            all.push(untied);
+        }
+        for architecture in all {
+            let tape = architecture.record(Purpose::Training, 1, 8);
+            let parameters = architecture.parameter_count() as u64;
+            assert_eq!(tape.parameter_count(), parameters, "{architecture:?}");
+            assert_eq!(tape.peak().gradient_bytes, 4 * parameters);
+        }
+    }
+
+    /// Six operations a token for each parameter of a matrix, and twelve times the width for each pair of tokens that attention looks at
+    /// (Chowdhery et al. 2022, appendix B); the head is a matrix, the embedding is none.
+    #[test]
+    fn operations_are_those_of_the_textbook() {
+        let Architecture::Gpt2(config) = presets::Preset::find("gpt2-124m")
+            .expect("there")
+            .architecture()
+        else {
+            panic!("another family")
+        };
+        let (d, layers, seq) = (config.d_model as u64, config.n_layers as u64, 256u64);
+        let matrices = layers * 12 * d * d + config.vocab_size as u64 * d;
+        let pairs = seq * (seq + 1) / 2;
+        let expected = 6 * matrices * seq + 12 * layers * d * pairs;
+        let tape = Architecture::Gpt2(config).record(Purpose::Training, 1, 256);
+        assert_eq!(tape.flops(), expected);
+    }
+
+    #[test]
+    fn a_window_bounds_the_cache_and_the_attention() {
+        let Architecture::Mistral(mut config) = presets::Preset::find("mistral-tiny")
+            .expect("there")
+            .architecture()
+        else {
+            panic!("another family")
+        };
+        config.window = Some(4);
+        let narrow = Architecture::Mistral(config.clone());
+        config.window = None;
+        let wide = Architecture::Mistral(config);
+        assert!(narrow.cache_bytes(100_000) < wide.cache_bytes(1000));
+        let flops = |a: &Architecture| a.record(Purpose::Inference, 2, 64).flops();
+        assert!(flops(&narrow) < flops(&wide));
     }
 }

@@ -16,6 +16,7 @@ use llm_core::layers::{
     LayerError, LayerNorm, LayerNormConfig, LearnedPositions, LearnedPositionsConfig, Pass,
     Projection, TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
+use llm_core::tape::{Parameter, Tape, Value};
 
 use crate::head;
 
@@ -93,6 +94,41 @@ impl GptConfig {
         }
     }
 
+    fn norm(&self) -> LayerNormConfig {
+        LayerNormConfig {
+            width: self.d_model,
+            bias: true,
+            eps: self.norm_eps,
+        }
+    }
+
+    fn feed_forward(&self) -> FeedForwardConfig {
+        FeedForwardConfig {
+            d_model: self.d_model,
+            d_ff: self.d_ff,
+            bias: true,
+            activation: ActivationKind::GeluTanh,
+            std: small_std(self.d_model),
+            out_std: small_std(self.d_model),
+        }
+    }
+
+    fn token_embedding(&self) -> TokenEmbeddingConfig {
+        TokenEmbeddingConfig {
+            vocab_size: self.vocab_size,
+            d_model: self.d_model,
+            std: small_std(self.d_model),
+        }
+    }
+
+    fn position_embedding(&self) -> LearnedPositionsConfig {
+        LearnedPositionsConfig {
+            max_seq_len: self.max_seq_len,
+            d_model: self.d_model,
+            std: small_std(self.d_model),
+        }
+    }
+
     /// Whether the sizes make a model.
     ///
     /// # Errors
@@ -113,52 +149,53 @@ impl GptConfig {
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Gpt {
-        let Self {
-            vocab_size,
-            max_seq_len,
-            d_model,
-            d_ff,
-            ..
-        } = *self;
         let init = &mut Initializer::new(seed);
-        let norm = LayerNormConfig {
-            width: d_model,
-            bias: true,
-            eps: self.norm_eps,
-        };
-        let feed_forward = FeedForwardConfig {
-            d_model,
-            d_ff,
-            bias: true,
-            activation: ActivationKind::GeluTanh,
-            std: small_std(self.d_model),
-            out_std: small_std(self.d_model),
-        };
         Gpt {
-            token_embedding: TokenEmbeddingConfig {
-                vocab_size,
-                d_model,
-                std: small_std(self.d_model),
-            }
-            .init(init, device),
-            position_embedding: LearnedPositionsConfig {
-                max_seq_len,
-                d_model,
-                std: small_std(self.d_model),
-            }
-            .init(init, device),
+            token_embedding: self.token_embedding().init(init, device),
+            position_embedding: self.position_embedding().init(init, device),
             blocks: (0..self.n_layers)
                 .map(|_| Block {
                     attention: self.attention().init(init, device),
-                    attention_norm: norm.init(init, device),
-                    feed_forward: feed_forward.init(init, device),
-                    feed_forward_norm: norm.init(init, device),
+                    attention_norm: self.norm().init(init, device),
+                    feed_forward: self.feed_forward().init(init, device),
+                    feed_forward_norm: self.norm().init(init, device),
                     dropout: self.dropout,
                 })
                 .collect(),
-            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
+            head: head::init(
+                self.tie_embeddings,
+                self.vocab_size,
+                self.d_model,
+                init,
+                device,
+            ),
             dropout: self.dropout,
         }
+    }
+
+    /// Records [`hidden`](Gpt::hidden); the table of the embedding and the output.
+    pub(crate) fn record_hidden(&self, tape: &mut Tape) -> (Parameter, Value) {
+        let (table, x) = self.token_embedding().record(tape);
+        let positions = self.position_embedding().record(tape);
+        let x = tape.add(x, positions);
+        let mut x = tape.dropout(x, self.dropout);
+        for _ in 0..self.n_layers {
+            let mixed = self.attention().record(tape, x, None);
+            let mixed = tape.dropout(mixed, self.dropout);
+            let sum = tape.add(x, mixed);
+            x = self.norm().record(tape, sum);
+            let processed = self.feed_forward().record(tape, x);
+            let processed = tape.dropout(processed, self.dropout);
+            let sum = tape.add(x, processed);
+            x = self.norm().record(tape, sum);
+        }
+        (table, x)
+    }
+
+    /// Records [`logits`](Gpt::logits).
+    pub(crate) fn record_logits(&self, tape: &mut Tape, table: Parameter, hidden: Value) -> Value {
+        let embedding = self.token_embedding();
+        head::record(self.tie_embeddings, &embedding, table, tape, hidden)
     }
 }
 

@@ -4,7 +4,10 @@
 
 use burn::prelude::*;
 use llm_core::decode::Linear;
-use llm_core::layers::{Initializer, Projection, ProjectionConfig, TokenEmbedding, small_std};
+use llm_core::layers::{
+    Initializer, Projection, ProjectionConfig, TokenEmbedding, TokenEmbeddingConfig, small_std,
+};
+use llm_core::tape::{Parameter, Tape, Value};
 
 /// The head's own matrix, unless the head is tied.
 pub(crate) fn init(
@@ -14,13 +17,30 @@ pub(crate) fn init(
     init: &mut Initializer,
     device: &Device,
 ) -> Option<Projection> {
-    let head = ProjectionConfig {
+    (!tied).then(|| own(vocab_size, d_model).init(init, device))
+}
+
+fn own(vocab_size: usize, d_model: usize) -> ProjectionConfig {
+    ProjectionConfig {
         d_in: d_model,
         d_out: vocab_size,
         bias: false,
         std: small_std(d_model),
-    };
-    (!tied).then(|| head.init(init, device))
+    }
+}
+
+/// Records [`logits`] for the embedding of this table.
+pub(crate) fn record(
+    tied: bool,
+    embedding: &TokenEmbeddingConfig,
+    table: Parameter,
+    tape: &mut Tape,
+    hidden: Value,
+) -> Value {
+    if tied {
+        return embedding.record_logits(tape, table, hidden);
+    }
+    own(embedding.vocab_size, embedding.d_model).record(tape, hidden)
 }
 
 /// Scores of the next token: `[rows, d_model]` → `[rows, vocab_size]`.

@@ -17,6 +17,7 @@ use llm_core::layers::{
     Rope, RopeConfig, RopeScaling, SwiGlu, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig,
     small_std,
 };
+use llm_core::tape::{Parameter, Tape, Value};
 
 use crate::head;
 
@@ -211,6 +212,14 @@ impl LlamaConfig {
         }
     }
 
+    fn token_embedding(&self) -> TokenEmbeddingConfig {
+        TokenEmbeddingConfig {
+            vocab_size: self.vocab_size,
+            d_model: self.d_model,
+            std: small_std(self.d_model),
+        }
+    }
+
     /// Whether the sizes make a model.
     ///
     /// # Errors
@@ -222,26 +231,38 @@ impl LlamaConfig {
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Llama {
-        let Self {
-            vocab_size,
-            d_model,
-            ..
-        } = *self;
         let init = &mut Initializer::new(seed);
         Llama {
-            token_embedding: TokenEmbeddingConfig {
-                vocab_size,
-                d_model,
-                std: small_std(self.d_model),
-            }
-            .init(init, device),
+            token_embedding: self.token_embedding().init(init, device),
             blocks: (0..self.n_layers)
                 .map(|_| self.block().init(init, device))
                 .collect(),
             final_norm: self.block().norm.init(init, device),
-            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
+            head: head::init(
+                self.tie_embeddings,
+                self.vocab_size,
+                self.d_model,
+                init,
+                device,
+            ),
             rope: self.rope().init(),
         }
+    }
+
+    /// Records [`hidden`](Llama::hidden); the table of the embedding and the output.
+    pub(crate) fn record_hidden(&self, tape: &mut Tape) -> (Parameter, Value) {
+        let (table, mut x) = self.token_embedding().record(tape);
+        let rotary = self.rope().record(tape);
+        for _ in 0..self.n_layers {
+            x = self.block().record(tape, x, rotary);
+        }
+        (table, self.block().norm.record(tape, x))
+    }
+
+    /// Records [`logits`](Llama::logits).
+    pub(crate) fn record_logits(&self, tape: &mut Tape, table: Parameter, hidden: Value) -> Value {
+        let embedding = self.token_embedding();
+        head::record(self.tie_embeddings, &embedding, table, tape, hidden)
     }
 }
 
@@ -300,6 +321,19 @@ impl BlockConfig {
             feed_forward: self.feed_forward.init(init, device),
             dropout: self.attention.dropout,
         }
+    }
+
+    /// Records [`Block::forward`].
+    pub(crate) fn record(&self, tape: &mut Tape, x: Value, rotary: Value) -> Value {
+        let dropout = self.attention.dropout;
+        let normed = self.norm.record(tape, x);
+        let mixed = self.attention.record(tape, normed, Some(rotary));
+        let mixed = tape.dropout(mixed, dropout);
+        let x = tape.add(x, mixed);
+        let normed = self.norm.record(tape, x);
+        let processed = self.feed_forward.record(tape, normed);
+        let processed = tape.dropout(processed, dropout);
+        tape.add(x, processed)
     }
 }
 

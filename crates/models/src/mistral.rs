@@ -18,6 +18,7 @@ use llm_core::layers::{
     AttentionConfig, Initializer, LayerError, Pass, Projection, RmsNorm, RmsNormConfig, Rope,
     RopeConfig, RopeScaling, SwiGluConfig, TokenEmbedding, TokenEmbeddingConfig, small_std,
 };
+use llm_core::tape::{Parameter, Tape, Value};
 
 use crate::head;
 use crate::llama::{Block, BlockConfig};
@@ -128,6 +129,14 @@ impl MistralConfig {
         }
     }
 
+    fn token_embedding(&self) -> TokenEmbeddingConfig {
+        TokenEmbeddingConfig {
+            vocab_size: self.vocab_size,
+            d_model: self.d_model,
+            std: small_std(self.d_model),
+        }
+    }
+
     /// Whether the sizes make a model.
     ///
     /// # Errors
@@ -139,26 +148,38 @@ impl MistralConfig {
 
     /// Makes the model on `device`, with the weights of `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> Mistral {
-        let Self {
-            vocab_size,
-            d_model,
-            ..
-        } = *self;
         let init = &mut Initializer::new(seed);
         Mistral {
-            token_embedding: TokenEmbeddingConfig {
-                vocab_size,
-                d_model,
-                std: small_std(self.d_model),
-            }
-            .init(init, device),
+            token_embedding: self.token_embedding().init(init, device),
             blocks: (0..self.n_layers)
                 .map(|_| self.block().init(init, device))
                 .collect(),
             final_norm: self.block().norm.init(init, device),
-            head: head::init(self.tie_embeddings, vocab_size, d_model, init, device),
+            head: head::init(
+                self.tie_embeddings,
+                self.vocab_size,
+                self.d_model,
+                init,
+                device,
+            ),
             rope: self.rope().init(),
         }
+    }
+
+    /// Records [`hidden`](Mistral::hidden); the table of the embedding and the output.
+    pub(crate) fn record_hidden(&self, tape: &mut Tape) -> (Parameter, Value) {
+        let (table, mut x) = self.token_embedding().record(tape);
+        let rotary = self.rope().record(tape);
+        for _ in 0..self.n_layers {
+            x = self.block().record(tape, x, rotary);
+        }
+        (table, self.block().norm.record(tape, x))
+    }
+
+    /// Records [`logits`](Mistral::logits).
+    pub(crate) fn record_logits(&self, tape: &mut Tape, table: Parameter, hidden: Value) -> Value {
+        let embedding = self.token_embedding();
+        head::record(self.tie_embeddings, &embedding, table, tape, hidden)
     }
 }
 

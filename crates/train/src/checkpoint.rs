@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use llm_models::LanguageModel;
 use llm_models::checkpoint::{SpecialIds, load, save};
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, View};
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -277,21 +277,34 @@ fn put_in_place(
     Ok(())
 }
 
-/// A flat tensor on its way into a file.
-struct Stored(Vec<u8>, [usize; 1]);
+/// A flat tensor on its way into a file. Its bytes are made when their turn comes: all at once would be the most memory of a run.
+struct Stored<'a> {
+    tensor: &'a Tensor<1>,
+    shape: [usize; 1],
+}
 
-impl View for Stored {
+impl<'a> Stored<'a> {
+    fn new(tensor: &'a Tensor<1>) -> Self {
+        let shape = tensor.dims();
+        Self { tensor, shape }
+    }
+}
+
+impl View for Stored<'_> {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
     fn shape(&self) -> &[usize] {
-        &self.1
+        &self.shape
     }
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.0)
+        let data = self.tensor.to_data().convert::<f32>();
+        let values: Vec<f32> = data.try_to_vec().expect("converted to f32");
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        Cow::Owned(bytes.collect())
     }
     fn data_len(&self) -> usize {
-        self.0.len()
+        self.shape[0] * size_of::<f32>()
     }
 }
 
@@ -306,37 +319,27 @@ fn write_memory(
     average: Option<&BTreeMap<String, Tensor<1>>>,
     path: &Path,
 ) -> Result<(), TrainError> {
-    let stored = |tensor: &Tensor<1>| {
-        let values: Vec<f32> = tensor
-            .to_data()
-            .convert::<f32>()
-            .try_to_vec()
-            .expect("converted to f32");
-        Stored(
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-            [values.len()],
-        )
-    };
     let tensors = states.iter().flat_map(|(path, state)| match state {
         State::AdamW([first, second]) => {
             vec![
-                (format!("{FIRST_MOMENT}{path}"), stored(first)),
-                (format!("{SECOND_MOMENT}{path}"), stored(second)),
+                (format!("{FIRST_MOMENT}{path}"), Stored::new(first)),
+                (format!("{SECOND_MOMENT}{path}"), Stored::new(second)),
             ]
         }
-        State::Momentum(momentum) => vec![(format!("{MOMENTUM}{path}"), stored(momentum))],
+        State::Momentum(momentum) => {
+            vec![(format!("{MOMENTUM}{path}"), Stored::new(momentum))]
+        }
     });
     let averages = average.into_iter().flatten();
-    let averages = averages.map(|(path, value)| (format!("{AVERAGE}{path}"), stored(value)));
+    let averages = averages.map(|(path, value)| (format!("{AVERAGE}{path}"), Stored::new(value)));
     let tensors = tensors.chain(averages);
-    let file = safetensors::serialize(tensors, None).map_err(|source| TrainError::Damaged {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })?;
-    fs::write(path, file).map_err(failed(path))
+    safetensors::serialize_to_file(tensors, None, path).map_err(|error| match error {
+        SafeTensorError::IoError(source) => failed(path)(source),
+        source => TrainError::Damaged {
+            path: path.to_owned(),
+            source: Box::new(source),
+        },
+    })
 }
 
 fn read_memory(path: &Path, device: &Device) -> Result<Memory, TrainError> {

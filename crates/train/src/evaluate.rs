@@ -12,6 +12,15 @@ use crate::packing::Packing;
 
 /// Tokens in one pass of an evaluation.
 const TOKENS_PER_PASS: usize = 4096;
+/// Scores of tokens in one pass, beyond which it takes fewer of them: 64 MB. With a vocabulary of fifty thousand the scores of a whole pass
+/// would be the most memory of a run.
+const SCORES_PER_PASS: usize = 1 << 24;
+
+/// Windows of `seq` tokens in one pass of an evaluation.
+pub(crate) fn windows_per_pass(seq: usize, vocab_size: usize) -> usize {
+    let tokens = TOKENS_PER_PASS.min(SCORES_PER_PASS / vocab_size);
+    (tokens / seq).max(1)
+}
 
 /// How a loss is measured; two losses compare only under the same protocol.
 ///
@@ -70,7 +79,8 @@ pub fn evaluate(
     let model = model.valid();
     let device = model.device();
     let (mut sum, mut tokens) = (0.0, 0);
-    for windows in windows.chunks((TOKENS_PER_PASS / seq).max(1)) {
+    let vocab_size = model.architecture().vocab_size();
+    for windows in windows.chunks(windows_per_pass(seq, vocab_size)) {
         let starts: Vec<usize> = windows.iter().map(|window| window.start).collect();
         let batch = Batch::new(text, &starts, seq, protocol.packing, &device);
         let losses = token_losses(&model, &batch, CrossEntropyOptions::default(), None);

@@ -43,6 +43,7 @@ mod metrics;
 mod objective;
 mod optimizer;
 mod packing;
+pub mod plan;
 mod run;
 mod schedule;
 mod settings;

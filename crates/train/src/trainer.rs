@@ -21,6 +21,9 @@ use crate::settings::Settings;
 use crate::steps::{StepResult, TrainingSteps};
 use crate::{Evaluation, TrainError, evaluate};
 
+/// Share of the time that is left for steps under a time limit; the rest is for evaluations, samples and a slower pace.
+pub(crate) const FOR_STEPS: f64 = 0.95;
+
 /// Trains until a limit, an interruption or an error.
 ///
 /// # Errors
@@ -221,8 +224,6 @@ impl Trainer<'_> {
     fn fit_to_time_limit(&mut self) {
         /// Share of the time limit after which the pace is taken as known.
         const PROBE: f64 = 0.05;
-        /// Share of the time that is left for steps; the rest is for evaluations, samples and a slower pace.
-        const FOR_STEPS: f64 = 0.95;
         let train = &self.settings.train;
         let (Some(minutes), None) = (train.max_minutes, self.progress.fitted) else {
             return;

@@ -10,6 +10,7 @@ use super::RESULTS;
 use super::cases::{self, Case, Goal, MOST_PAGE_FAULTS};
 use super::charts;
 use super::host::Host;
+use super::plans::{self, Plans};
 use super::quantities::{Quantity, Sample};
 use super::report::{CaseReport, Compared, Report};
 use super::scaling::{Point, Scaling};
@@ -33,12 +34,18 @@ pub(super) fn write(workspace: &Workspace) -> Result<()> {
         }
     }
     let report = Report::read(&workspace.root.join(RESULTS))?;
-    let text = filled(&text, report.as_ref(), scaling.as_ref())?;
+    let plans = Plans::read(&workspace.root.join(plans::RESULTS))?;
+    let text = filled(&text, report.as_ref(), scaling.as_ref(), plans.as_ref())?;
     std::fs::write(&path, text).with_context(|| format!("cannot write {PAGE}"))
 }
 
 /// `text` with the measured parts as the files have them.
-fn filled(text: &str, report: Option<&Report>, scaling: Option<&Scaling>) -> Result<String> {
+fn filled(
+    text: &str,
+    report: Option<&Report>,
+    scaling: Option<&Scaling>,
+    plans: Option<&Plans>,
+) -> Result<String> {
     let cases = cases::all();
     let every: Vec<&Case> = cases.iter().collect();
     let comparison = report.map_or_else(nothing, |report| {
@@ -49,11 +56,12 @@ fn filled(text: &str, report: Option<&Report>, scaling: Option<&Scaling>) -> Res
     let text = replaced(text, "comparison", &comparison)?;
     let preparing = report.map_or_else(nothing, |report| preparing_table(report, &every));
     let text = replaced(&text, "preparing", &preparing)?;
-    replaced(
+    let text = replaced(
         &text,
         "scaling",
         &scaling.map_or_else(nothing, charts_and_table),
-    )
+    )?;
+    replaced(&text, "plans", &plans.map_or_else(nothing, Plans::tables))
 }
 
 fn nothing() -> String {
@@ -342,7 +350,8 @@ mod tests {
         let page = std::fs::read_to_string(workspace.root.join(PAGE)).unwrap();
         let report = Report::read(&workspace.root.join(RESULTS)).unwrap();
         let scaling = Scaling::read(&workspace).unwrap();
-        let written = filled(&page, report.as_ref(), scaling.as_ref()).unwrap();
+        let plans = Plans::read(&workspace.root.join(plans::RESULTS)).unwrap();
+        let written = filled(&page, report.as_ref(), scaling.as_ref(), plans.as_ref()).unwrap();
         assert_eq!(page, written, "run `cargo xtask bench --page`");
     }
 

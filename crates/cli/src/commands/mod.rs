@@ -8,6 +8,7 @@ pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod models;
+pub(crate) mod plan;
 pub(crate) mod selftest;
 pub(crate) mod tokenizer;
 pub(crate) mod train;
@@ -22,6 +23,7 @@ use crate::printer::Printer;
 pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::run(&args, printer),
+        Command::Plan(args) => plan::run(&args, printer),
         Command::Generate(args) => generate::run(&args, printer),
         Command::Chat(args) => chat::run(&args, printer),
         Command::Convert(args) => convert::run(&args, printer),

@@ -5,6 +5,7 @@ use llm_models::presets::{self, Preset};
 use serde::Serialize;
 
 use crate::printer::Printer;
+use crate::quantity;
 
 /// Arguments of `llm models`.
 #[derive(Debug, clap::Args)]
@@ -92,7 +93,7 @@ impl Row {
         ];
         let [layers, heads, kv_heads, d_model, d_ff, context, tokens] =
             numbers.map(|n| n.to_string());
-        let parameters = rounded(self.parameters);
+        let parameters = quantity::count(self.parameters as f64);
         line([
             self.name,
             self.family,
@@ -114,38 +115,4 @@ fn line([name, family, numbers @ ..]: [&str; 10]) -> String {
         .map(|number| format!("{number:>11}"))
         .collect();
     format!("{name:<14}{family:<8}{numbers}")
-}
-
-/// Three digits and a unit: `124 M`.
-fn rounded(number: usize) -> String {
-    let number = number as f64;
-    let (scaled, unit) = match number {
-        n if n >= 1e9 => (n / 1e9, "B"),
-        n if n >= 1e6 => (n / 1e6, "M"),
-        n => (n / 1e3, "K"),
-    };
-    let decimals = if scaled < 10.0 {
-        2
-    } else {
-        usize::from(scaled < 100.0)
-    };
-    format!("{scaled:.decimals$} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_keep_three_digits() {
-        for (number, text) in [
-            (812_000, "812 K"),
-            (7_420_000, "7.42 M"),
-            (10_700_000, "10.7 M"),
-            (124_439_808, "124 M"),
-            (1_235_814_400, "1.24 B"),
-        ] {
-            assert_eq!(rounded(number), text);
-        }
-    }
 }

@@ -7,7 +7,8 @@ use anyhow::Context;
 use llm_data::Prepared;
 use llm_models::{Architecture, LanguageModel};
 use llm_tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};
-use llm_train::{Run, Start, TrainError, has_checkpoint};
+use llm_train::plan::Plan;
+use llm_train::{Run, Start, has_checkpoint};
 
 use crate::args::DeviceArgs;
 use crate::config::{Config, DEFAULT_TOML, Layers};
@@ -16,7 +17,10 @@ use crate::named_model::{NamedModel, load_tokenizer};
 use crate::output::Overwrite;
 use crate::printer::Printer;
 use crate::text_source::tell_skipped;
-use crate::training::{Narrator, RangeArgs, Summary, disk, model_card, resume, settings};
+use crate::training::{
+    Blame, MemoryArgs, Narrator, RangeArgs, Summary, disk, model_card, new_model, resume, settings,
+    settle,
+};
 use crate::{cache_folder, interrupt, run_folder};
 
 /// How an argument of `--set` begins that names a tokenizer.
@@ -55,6 +59,9 @@ pub(crate) struct Args {
     /// The learning-rate range test
     #[command(flatten)]
     pub(crate) range: RangeArgs,
+    /// How much memory it may take
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     /// Where to compute
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
@@ -71,6 +78,14 @@ impl Args {
             None => Layers::new().built_in("the built-in configuration", DEFAULT_TOML)?,
         };
         self.override_with_flags(layers)?.resolve()
+    }
+
+    /// Whom to blame for what these arguments ask for.
+    fn blame(&self) -> Blame<'_> {
+        Blame {
+            set: &self.set,
+            config: self.config.as_deref(),
+        }
     }
 
     /// `--set` and the flags over `layers`.
@@ -110,14 +125,21 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
         model,
         init_from,
     } = begin(args, &mut config, printer)?;
+    let settings = settings(&config, &prepared.tokenizer);
+    let (architecture, device) = (model.architecture(), model.device());
+    let plan = Plan::new(
+        architecture,
+        &settings,
+        &prepared.train,
+        &prepared.validation,
+        None,
+    )?;
+    let memory = args.memory;
+    memory.check(architecture, &settings, plan.seq_len, &device, args.blame())?;
     if let Some(range) = range {
         return args.range.run(range, model, &config, &prepared, printer);
     }
-    disk::check(
-        args.output_dir.as_deref(),
-        model.architecture().parameter_count(),
-        config.train.keep,
-    )?;
+    disk::check(args.output_dir.as_deref(), &plan.disk)?;
     let name = run_folder::name(args.config.as_deref());
     let folder = run_folder::create(args.output_dir.as_deref(), &name, overwrite)?;
     resume::remember(&folder, &config, &prepared, init_from.as_deref())?;
@@ -184,47 +206,15 @@ fn begin(args: &Args, config: &mut Config, printer: Printer) -> anyhow::Result<B
             )
         }
         None => {
-            // Sizes that make no model, or not with these windows, are found before any text is read.
-            let sizes = Architecture::resolve(&config.model, 1)?;
-            check_window(args, config, sizes.max_seq_len())?;
-            let prepared =
-                llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
-            let architecture =
-                Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
-            let model = architecture.init(config.train.seed, &device);
+            let (prepared, model) = new_model(config, args.blame(), &device)?;
             (prepared, model, None)
         }
     };
-    config.model = model.architecture().into();
-    // A run keeps its warm-up when it is made longer.
-    config.schedule.warmup_steps = Some(config.schedule.warmup(config.train.max_steps));
-    settings(config, &prepared.tokenizer).window(
-        model.architecture().max_seq_len(),
-        &prepared.train,
-        &prepared.validation,
-    )?;
+    settle(config, &prepared, model.architecture())?;
     Ok(Beginning {
         prepared,
         model,
         init_from,
-    })
-}
-
-/// Refuses windows that are longer than the context; the arguments are to blame where they set one of the two.
-fn check_window(args: &Args, config: &Config, max_seq_len: usize) -> anyhow::Result<()> {
-    let Some(seq_len) = config.train.seq_len.filter(|&len| len > max_seq_len) else {
-        return Ok(());
-    };
-    let error = TrainError::WindowTooLong {
-        seq_len,
-        max_seq_len,
-    };
-    let keys = ["train.seq_len=", "model.max_seq_len=", "model.preset="];
-    let is_to_blame = |set: &&String| keys.iter().any(|key| set.starts_with(key));
-    Err(match (args.set.iter().rfind(is_to_blame), &args.config) {
-        (Some(set), _) => usage(format_args!("--set {set}: {error}")),
-        (None, Some(path)) => anyhow::Error::new(error).context(path.display().to_string()),
-        (None, None) => error.into(),
     })
 }
 
@@ -264,6 +254,15 @@ fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
     let config = resume::configuration(args, folder)?;
     let device = args.device.open()?;
     let (prepared, init_from) = resume::origin(folder, &config)?;
+    let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
+    let settings = settings(&config, &prepared.tokenizer);
+    let seq = settings.window(
+        architecture.max_seq_len(),
+        &prepared.train,
+        &prepared.validation,
+    )?;
+    args.memory
+        .check_resumed(&architecture, &settings, seq, &device)?;
     let place = match (has_checkpoint(folder), init_from) {
         (true, _) => Start::Resume(device),
         // Stopped before its first checkpoint: the beginning is the place to go on from.
@@ -273,13 +272,9 @@ fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
             let vocab_size = vocab_size.unwrap_or(model.architecture().vocab_size());
             Start::Fresh(Box::new(model.grown_to(vocab_size)?))
         }
-        (false, None) => {
-            let architecture =
-                Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
-            Start::Fresh(Box::new(
-                architecture.init(config.train.seed, &device.autodiff()),
-            ))
-        }
+        (false, None) => Start::Fresh(Box::new(
+            architecture.init(config.train.seed, &device.autodiff()),
+        )),
     };
     start(&config, &prepared, folder, place, printer)
 }

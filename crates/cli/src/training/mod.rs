@@ -1,12 +1,18 @@
 //! What `llm train` says, checks and writes around the trainer.
 
+mod beginning;
+mod blame;
 pub(crate) mod disk;
+pub(crate) mod memory;
 pub(crate) mod model_card;
 mod narrator;
 mod range_test;
 pub(crate) mod resume;
 mod summary;
 
+pub(crate) use beginning::{new_model, settle};
+pub(crate) use blame::Blame;
+pub(crate) use memory::MemoryArgs;
 pub(crate) use narrator::Narrator;
 pub(crate) use range_test::RangeArgs;
 pub(crate) use summary::Summary;

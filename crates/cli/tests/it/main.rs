@@ -12,6 +12,7 @@ mod inspect;
 mod loading;
 mod models;
 mod observable;
+mod plan;
 mod resume;
 mod runs;
 mod selftest;

@@ -26,11 +26,16 @@ struct Layer {
     width: usize,
 }
 
+/// Positions that a cache for `capacity` holds at most, with a window or without.
+pub fn room(window: Option<usize>, capacity: usize) -> usize {
+    window.map_or(capacity, |window| capacity.min(2 * (window + SLACK)))
+}
+
 impl SequenceCache {
     /// An empty cache for the layers of `plan`, with room for `capacity` positions; more may come.
     pub fn new(plan: &Plan, capacity: usize) -> Self {
         let window = plan.window();
-        let room = window.map_or(capacity, |window| capacity.min(2 * (window + SLACK)));
+        let room = room(window, capacity);
         let layer = |width| Layer {
             keys: Vec::with_capacity(room * width),
             values: Vec::with_capacity(room * width),

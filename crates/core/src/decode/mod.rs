@@ -10,7 +10,7 @@ mod executor;
 mod linear;
 mod plan;
 
-pub use cache::SequenceCache;
+pub use cache::{SequenceCache, room};
 pub use executor::{Chunk, Executor};
 pub use linear::{Linear, Weights};
 pub use plan::{AttentionStep, FeedForwardStep, NormStep, Operation, Plan, Register};

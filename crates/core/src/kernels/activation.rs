@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Tape, Value};
 
 /// Which function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,18 @@ const TANH_CUBIC: f64 = 0.044715;
 /// Applies the activation to every element.
 pub fn activation<const D: usize>(x: Tensor<D>, kind: ActivationKind) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as Routed>::activation(x.into_dispatch(), kind))
+}
+
+impl Tape {
+    /// [`activation`].
+    pub(crate) fn activation(&mut self, x: Value) -> Value {
+        let operation = Operation {
+            inputs: vec![x],
+            keeps: vec![x],
+            ..Operation::default()
+        };
+        self.push(operation, x.rows, x.width)
+    }
 }
 
 pub(super) mod composed {

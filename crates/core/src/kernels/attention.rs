@@ -18,6 +18,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{DropoutMask, Kernels, Routed};
+use crate::tape::{Operation, Tape, Value};
 
 pub(crate) mod flex;
 
@@ -95,6 +96,39 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOpt
         v.into_dispatch(),
         options,
     ))
+}
+
+impl Tape {
+    /// Causal [`attention`] of heads of `d_head`, which keeps its output and two numbers for each query of each head.
+    ///
+    /// Heads are computed each on its own and put together then, so that what a pass makes is there twice for a moment.
+    pub(crate) fn attention(
+        &mut self,
+        [q, k, v]: [Value; 3],
+        d_head: usize,
+        window: Option<usize>,
+    ) -> Value {
+        let heads = q.width / d_head as u64;
+        let sums = q.rows.saturating_mul(2 * heads);
+        let window = window.map_or(self.seq(), |window| self.seq().min(window as u64));
+        // The first queries see 1, 2, …, the others a whole window.
+        let seen = window * (window + 1) / 2 + (self.seq() - window) * window;
+        let operation = Operation {
+            inputs: vec![q, k, v],
+            keeps: vec![q, k, v],
+            keeps_more: sums,
+            scratch: [
+                q.len().saturating_add(sums),
+                q.len().saturating_add(k.len()).saturating_add(v.len()),
+            ],
+            // Scores, and the mean of the values.
+            flops: seen
+                .saturating_mul(self.batch())
+                .saturating_mul(4 * q.width),
+            ..Operation::default()
+        };
+        self.push_kept(operation, q.rows, q.width)
+    }
 }
 
 pub(super) mod composed {

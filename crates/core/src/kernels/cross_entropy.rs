@@ -10,6 +10,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::{Int, Tensor};
 
 use super::{Kernels, Routed};
+use crate::tape::{Gradient, Operation, Tape, Value};
 
 /// What is added to the plain cross-entropy.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +42,19 @@ pub fn cross_entropy(
         targets.into_dispatch(),
         options,
     ))
+}
+
+impl Tape {
+    /// [`cross_entropy`], which writes the gradient over the logits.
+    pub fn cross_entropy(&mut self, logits: Value) -> Value {
+        let operation = Operation {
+            inputs: vec![logits],
+            keeps: vec![logits],
+            gradient: Gradient::Kept,
+            ..Operation::default()
+        };
+        self.push(operation, logits.rows, 1)
+    }
 }
 
 pub(super) mod composed {

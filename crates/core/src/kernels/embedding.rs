@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, Dispatch, FloatDType, TensorMetadata};
 use burn::tensor::{Int, Tensor};
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Parameter, Tape, Value};
 
 /// The rows of `table [n, width]` at `ids [rows]`, each below `n`: `[rows, width]`.
 pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
@@ -18,6 +19,17 @@ pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
         table.into_dispatch(),
         ids.into_dispatch(),
     ))
+}
+
+impl Tape {
+    /// `rows` of [`embedding`], of `width` values.
+    pub(crate) fn embedding(&mut self, table: Parameter, rows: u64, width: usize) -> Value {
+        let operation = Operation {
+            parameters: vec![table],
+            ..Operation::default()
+        };
+        self.push(operation, rows, width as u64)
+    }
 }
 
 pub(super) mod composed {

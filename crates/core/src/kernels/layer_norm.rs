@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Parameter, Tape, Value};
 
 /// LayerNorm over the last axis of `x`, scaled by `gamma [width]` and shifted by `beta [width]`.
 pub fn layer_norm<const D: usize>(
@@ -25,6 +26,20 @@ pub fn layer_norm<const D: usize>(
         beta.into_dispatch(),
         eps,
     ))
+}
+
+impl Tape {
+    /// [`layer_norm`], which keeps the mean and the reciprocal root of every row.
+    pub(crate) fn layer_norm(&mut self, x: Value, parameters: &[Parameter]) -> Value {
+        let operation = Operation {
+            inputs: vec![x],
+            parameters: parameters.to_vec(),
+            keeps: vec![x],
+            keeps_more: x.rows.saturating_mul(2),
+            ..Operation::default()
+        };
+        self.push(operation, x.rows, x.width)
+    }
 }
 
 pub(super) mod composed {

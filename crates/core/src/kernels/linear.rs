@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Parameter, Tape, Value};
 
 /// `x · weightᵀ + bias` for every row of `x`.
 ///
@@ -25,6 +26,21 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         Some(bias) => <Dispatch as Routed>::linear_with_bias(x, weight, bias.into_dispatch()),
         None => <Dispatch as Routed>::linear(x, weight),
     })
+}
+
+impl Tape {
+    /// [`linear`] with a weight `[d_out, x.width]`, and a bias or none.
+    pub(crate) fn linear(&mut self, x: Value, d_out: usize, parameters: &[Parameter]) -> Value {
+        let d_out = d_out as u64;
+        let operation = Operation {
+            inputs: vec![x],
+            parameters: parameters.to_vec(),
+            keeps: vec![x],
+            flops: x.len().saturating_mul(2 * d_out),
+            ..Operation::default()
+        };
+        self.push(operation, x.rows, d_out)
+    }
 }
 
 pub(super) mod composed {

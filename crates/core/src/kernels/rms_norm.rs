@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Parameter, Tape, Value};
 
 /// RMSNorm over the last axis of `x`, scaled by `gamma [width]`.
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, eps: f64) -> Tensor<D> {
@@ -19,6 +20,20 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, eps: f64) -> Ten
         gamma.into_dispatch(),
         eps,
     ))
+}
+
+impl Tape {
+    /// [`rms_norm`], which keeps the reciprocal root of every row.
+    pub(crate) fn rms_norm(&mut self, x: Value, parameters: &[Parameter]) -> Value {
+        let operation = Operation {
+            inputs: vec![x],
+            parameters: parameters.to_vec(),
+            keeps: vec![x],
+            keeps_more: x.rows,
+            ..Operation::default()
+        };
+        self.push(operation, x.rows, x.width)
+    }
 }
 
 pub(super) mod composed {

@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Tape, Value};
 
 /// Rotates every pair `(x[i], x[i + d/2])` by its angle: `(a cos - b sin, b cos + a sin)`.
 ///
@@ -23,6 +24,18 @@ pub fn rotate_half(x: Tensor<4>, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<4> {
         cos.into_dispatch(),
         sin.into_dispatch(),
     ))
+}
+
+impl Tape {
+    /// [`rotate_half`], which keeps the tables that all rotations of a pass share.
+    pub(crate) fn rotate_half(&mut self, x: Value, tables: Value) -> Value {
+        let operation = Operation {
+            inputs: vec![x],
+            keeps: vec![tables],
+            ..Operation::default()
+        };
+        self.push(operation, x.rows, x.width)
+    }
 }
 
 pub(super) mod composed {

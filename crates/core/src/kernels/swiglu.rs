@@ -11,11 +11,24 @@ use burn::backend::{Autodiff, Dispatch};
 use burn::tensor::Tensor;
 
 use super::{Kernels, Routed};
+use crate::tape::{Operation, Tape, Value};
 
 /// `silu(gate) * up`, element by element.
 pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Routed>::swiglu(gate, up))
+}
+
+impl Tape {
+    /// [`swiglu`].
+    pub(crate) fn swiglu(&mut self, gate: Value, up: Value) -> Value {
+        let operation = Operation {
+            inputs: vec![gate, up],
+            keeps: vec![gate, up],
+            ..Operation::default()
+        };
+        self.push(operation, gate.rows, gate.width)
+    }
 }
 
 pub(super) mod composed {

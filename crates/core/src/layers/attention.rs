@@ -10,6 +10,7 @@ use burn::tensor::activation::softmax;
 use super::{Initializer, LayerError, Pass, Projection, ProjectionConfig, Rope, at_least_one};
 use crate::decode::{AttentionStep, Operation, Register};
 use crate::kernels::{AttentionOptions, attention};
+use crate::tape::{Tape, Value};
 
 /// Sizes of an [`Attention`] layer.
 #[derive(Clone, Copy, Debug)]
@@ -91,33 +92,44 @@ impl AttentionConfig {
         if let Err(error) = self.validate() {
             panic!("{error}");
         }
-        let Self {
-            d_model,
-            n_heads,
-            n_kv_heads,
-            d_head,
-            std,
-            ..
-        } = *self;
-        let inward = |d_out| ProjectionConfig {
-            d_in: d_model,
-            d_out,
-            bias: self.qkv_bias,
-            std,
-        };
-        let outward = ProjectionConfig {
-            d_in: n_heads * d_head,
-            d_out: d_model,
-            bias: self.out_bias,
-            std: self.out_std,
-        };
         Attention {
-            query: inward(n_heads * d_head).init(init, device),
-            key: inward(n_kv_heads * d_head).init(init, device),
-            value: inward(n_kv_heads * d_head).init(init, device),
-            output: outward.init(init, device),
+            query: self.inward(self.n_heads).init(init, device),
+            key: self.inward(self.n_kv_heads).init(init, device),
+            value: self.inward(self.n_kv_heads).init(init, device),
+            output: self.outward().init(init, device),
             config: *self,
         }
+    }
+
+    fn inward(&self, n_heads: usize) -> ProjectionConfig {
+        ProjectionConfig {
+            d_in: self.d_model,
+            d_out: n_heads * self.d_head,
+            bias: self.qkv_bias,
+            std: self.std,
+        }
+    }
+
+    fn outward(&self) -> ProjectionConfig {
+        ProjectionConfig {
+            d_in: self.n_heads * self.d_head,
+            d_out: self.d_model,
+            bias: self.out_bias,
+            std: self.out_std,
+        }
+    }
+
+    /// Records [`Attention::forward`] without a cache; `tables` are those of rotary positions.
+    pub fn record(&self, tape: &mut Tape, x: Value, tables: Option<Value>) -> Value {
+        let rotated = |tape: &mut Tape, n_heads| {
+            let y = self.inward(n_heads).record(tape, x);
+            tables.map_or(y, |tables| tape.rotate_half(y, tables))
+        };
+        let q = rotated(tape, self.n_heads);
+        let k = rotated(tape, self.n_kv_heads);
+        let v = self.inward(self.n_kv_heads).record(tape, x);
+        let mixed = tape.attention([q, k, v], self.d_head, self.window);
+        self.outward().record(tape, mixed)
     }
 }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::kernels::DropoutMask;
 use crate::random::{RandomKey, Stream};
+use crate::tape::{Operation, Tape, Value};
 
 /// Names the masks of one forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,22 @@ impl DropoutKey {
             .collect();
         let mask = Tensor::from_data(TensorData::new(mask, shape), (&x.device(), x.dtype()));
         x * mask
+    }
+}
+
+impl Tape {
+    /// Records that values of `x` are dropped with probability `p` in training; the factors are kept.
+    pub fn dropout(&mut self, x: Value, p: f64) -> Value {
+        if p == 0.0 || !self.is_training() {
+            return x;
+        }
+        let operation = Operation {
+            inputs: vec![x],
+            keeps_more: x.len(),
+            in_place: true,
+            ..Operation::default()
+        };
+        self.push(operation, x.rows, x.width)
     }
 }
 

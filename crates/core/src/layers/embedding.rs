@@ -8,6 +8,7 @@ use burn::prelude::*;
 use super::Initializer;
 use crate::decode::{Linear, Weights};
 use crate::kernels::{embedding, linear};
+use crate::tape::{Parameter, Tape, Value};
 
 /// Sizes of a [`TokenEmbedding`].
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,19 @@ impl TokenEmbeddingConfig {
         TokenEmbedding {
             weight: init.normal([self.vocab_size, self.d_model], self.std, device),
         }
+    }
+}
+
+impl TokenEmbeddingConfig {
+    /// Records [`TokenEmbedding::forward`]; the table and its vectors.
+    pub fn record(&self, tape: &mut Tape) -> (Parameter, Value) {
+        let table = tape.parameter(self.vocab_size * self.d_model);
+        (table, tape.embedding(table, tape.tokens(), self.d_model))
+    }
+
+    /// Records [`TokenEmbedding::logits`] with that table.
+    pub fn record_logits(&self, tape: &mut Tape, table: Parameter, hidden: Value) -> Value {
+        tape.linear(hidden, self.vocab_size, &[table])
     }
 }
 

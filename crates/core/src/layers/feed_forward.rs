@@ -8,6 +8,7 @@ use burn::prelude::*;
 use super::{ActivationKind, Initializer, LayerError, Projection, ProjectionConfig, at_least_one};
 use crate::decode::{FeedForwardStep, Operation, Register};
 use crate::kernels::{activation, swiglu};
+use crate::tape::{Tape, Value};
 
 /// Sizes of a [`FeedForward`].
 #[derive(Clone, Copy, Debug)]
@@ -46,33 +47,38 @@ impl FeedForwardConfig {
         at_least_one(&[("d_model", self.d_model), ("d_ff", self.d_ff)])
     }
 
+    fn up(&self) -> ProjectionConfig {
+        ProjectionConfig {
+            d_in: self.d_model,
+            d_out: self.d_ff,
+            bias: self.bias,
+            std: self.std,
+        }
+    }
+
+    fn down(&self) -> ProjectionConfig {
+        ProjectionConfig {
+            d_in: self.d_ff,
+            d_out: self.d_model,
+            bias: self.bias,
+            std: self.out_std,
+        }
+    }
+
     /// Makes the weights on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> FeedForward {
-        let Self {
-            d_model,
-            d_ff,
-            bias,
-            std,
-            out_std,
-            ..
-        } = *self;
         FeedForward {
-            up: ProjectionConfig {
-                d_in: d_model,
-                d_out: d_ff,
-                bias,
-                std,
-            }
-            .init(init, device),
-            down: ProjectionConfig {
-                d_in: d_ff,
-                d_out: d_model,
-                bias,
-                std: out_std,
-            }
-            .init(init, device),
+            up: self.up().init(init, device),
+            down: self.down().init(init, device),
             activation: self.activation,
         }
+    }
+
+    /// Records [`FeedForward::forward`].
+    pub fn record(&self, tape: &mut Tape, x: Value) -> Value {
+        let up = self.up().record(tape, x);
+        let activated = tape.activation(up);
+        self.down().record(tape, activated)
     }
 }
 
@@ -132,32 +138,39 @@ impl SwiGluConfig {
         at_least_one(&[("d_model", self.d_model), ("d_ff", self.d_ff)])
     }
 
+    fn inward(&self) -> ProjectionConfig {
+        ProjectionConfig {
+            d_in: self.d_model,
+            d_out: self.d_ff,
+            bias: self.bias,
+            std: self.std,
+        }
+    }
+
+    fn down(&self) -> ProjectionConfig {
+        ProjectionConfig {
+            d_in: self.d_ff,
+            d_out: self.d_model,
+            bias: self.bias,
+            std: self.out_std,
+        }
+    }
+
     /// Makes the weights on `device`.
     pub fn init(&self, init: &mut Initializer, device: &Device) -> SwiGlu {
-        let Self {
-            d_model,
-            d_ff,
-            bias,
-            std,
-            out_std,
-        } = *self;
-        let inward = ProjectionConfig {
-            d_in: d_model,
-            d_out: d_ff,
-            bias,
-            std,
-        };
         SwiGlu {
-            gate: inward.init(init, device),
-            up: inward.init(init, device),
-            down: ProjectionConfig {
-                d_in: d_ff,
-                d_out: d_model,
-                bias,
-                std: out_std,
-            }
-            .init(init, device),
+            gate: self.inward().init(init, device),
+            up: self.inward().init(init, device),
+            down: self.down().init(init, device),
         }
+    }
+
+    /// Records [`SwiGlu::forward`].
+    pub fn record(&self, tape: &mut Tape, x: Value) -> Value {
+        let gate = self.inward().record(tape, x);
+        let up = self.inward().record(tape, x);
+        let opened = tape.swiglu(gate, up);
+        self.down().record(tape, opened)
     }
 }
 

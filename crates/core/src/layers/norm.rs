@@ -6,6 +6,7 @@ use burn::prelude::*;
 use super::Initializer;
 use crate::decode::{NormStep, Operation, Register, Weights};
 use crate::kernels::{layer_norm, rms_norm};
+use crate::tape::{Tape, Value};
 
 /// Sizes of a [`LayerNorm`].
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,16 @@ impl LayerNormConfig {
             bias: self.bias.then(|| init.constant([self.width], 0.0, device)),
             eps: self.eps,
         }
+    }
+}
+
+impl LayerNormConfig {
+    /// Records [`LayerNorm::forward`].
+    pub fn record(&self, tape: &mut Tape, x: Value) -> Value {
+        let weight = tape.parameter(self.width);
+        let bias = self.bias.then(|| tape.parameter(self.width));
+        let parameters: Vec<_> = [weight].into_iter().chain(bias).collect();
+        tape.layer_norm(x, &parameters)
     }
 }
 
@@ -92,6 +103,14 @@ pub struct RmsNorm {
     /// `[width]`.
     pub weight: Param<Tensor<1>>,
     eps: f64,
+}
+
+impl RmsNormConfig {
+    /// Records [`RmsNorm::forward`].
+    pub fn record(&self, tape: &mut Tape, x: Value) -> Value {
+        let weight = tape.parameter(self.width);
+        tape.rms_norm(x, &[weight])
+    }
 }
 
 impl RmsNorm {

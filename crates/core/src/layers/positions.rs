@@ -6,6 +6,7 @@ use burn::tensor::DType;
 
 use super::Initializer;
 use crate::kernels::embedding;
+use crate::tape::{Tape, Value};
 
 /// The position of every token of a pass, `[batch, seq]`, or `[1, seq]` when all rows share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,14 @@ impl LearnedPositionsConfig {
         LearnedPositions {
             weight: init.normal([self.max_seq_len, self.d_model], self.std, device),
         }
+    }
+}
+
+impl LearnedPositionsConfig {
+    /// Records [`LearnedPositions::forward`] for rows that share their positions.
+    pub fn record(&self, tape: &mut Tape) -> Value {
+        let table = tape.parameter(self.max_seq_len * self.d_model);
+        tape.embedding(table, tape.seq(), self.d_model)
     }
 }
 

@@ -9,6 +9,7 @@ use burn::prelude::*;
 use super::Initializer;
 use crate::decode::{Linear, Weights};
 use crate::kernels::linear;
+use crate::tape::{Tape, Value};
 
 /// Sizes of a [`Projection`].
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,16 @@ impl ProjectionConfig {
             weight: init.normal([self.d_out, self.d_in], self.std, device),
             bias: self.bias.then(|| init.constant([self.d_out], 0.0, device)),
         }
+    }
+}
+
+impl ProjectionConfig {
+    /// Records [`Projection::forward`].
+    pub fn record(&self, tape: &mut Tape, x: Value) -> Value {
+        let weight = tape.parameter(self.d_out * self.d_in);
+        let bias = self.bias.then(|| tape.parameter(self.d_out));
+        let parameters: Vec<_> = [weight].into_iter().chain(bias).collect();
+        tape.linear(x, self.d_out, &parameters)
     }
 }
 

@@ -8,6 +8,7 @@ use burn::tensor::DType;
 use super::rope_scaling::Unscaled;
 use super::{LayerError, Positions, RopeScaling, at_least_one};
 use crate::kernels::rotate_half;
+use crate::tape::{Tape, Value};
 
 /// Settings of a [`Rope`].
 #[derive(Clone, Debug)]
@@ -48,6 +49,11 @@ impl RopeConfig {
         }
         let fits = |scaling: &RopeScaling| scaling.validate(self.d_head);
         self.scaling.as_ref().map_or(Ok(()), fits)
+    }
+
+    /// Records the tables of rows that share their positions, as [`Pass::set_rope`](super::Pass::set_rope) makes them.
+    pub fn record(&self, tape: &mut Tape) -> Value {
+        tape.constant(tape.seq(), self.d_head as u64)
     }
 
     /// The layer.

@@ -112,6 +112,33 @@ fn is_muons(path: &str, rank: usize) -> bool {
     rank == 2 && path.contains("blocks.")
 }
 
+/// Bytes of what the rules remember of a parameter: in memory, and in a checkpoint, which holds f32 alone.
+pub(crate) fn state_bytes(config: &OptimizerConfig, path: &str, shape: &[usize]) -> [u64; 2] {
+    let moments = match config.kind {
+        OptimizerKind::Sgd if config.momentum == Some(0.0) => 0,
+        OptimizerKind::Sgd | OptimizerKind::Lion => 1,
+        OptimizerKind::Muon if is_muons(path, shape.len()) => 1,
+        OptimizerKind::Adamw | OptimizerKind::Muon => 2,
+    };
+    let narrow = moments == 2 && config.moments == Moments::Bf16;
+    let values = shape.iter().map(|&size| size as u64).product::<u64>();
+    [if narrow { 2 } else { 4 }, 4].map(|bytes| values.saturating_mul(bytes * moments))
+}
+
+/// Buffers of the size of a parameter that its update takes for a moment.
+pub(crate) fn update_buffers(config: &OptimizerConfig) -> u64 {
+    match config.kind {
+        // In place.
+        OptimizerKind::Adamw => 0,
+        // The momentum and the gradient, scaled.
+        OptimizerKind::Sgd => 2,
+        // Both, and the direction.
+        OptimizerKind::Lion => 3,
+        // The direction, two matrices and two products of the iteration, which are at most as large.
+        OptimizerKind::Muon => 5,
+    }
+}
+
 /// A parameter out of its module, with what its update needs. Tensors are flat.
 struct Taken {
     id: ParamId,
