@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 19] = [
+const SCRIPTS: [&str; 20] = [
     "layers.py",
     "tiny_models.py",
     "tiny_old_folders.py",
@@ -18,6 +18,7 @@ const SCRIPTS: [&str; 19] = [
     "rope.py",
     "parameter_counts.py",
     "sampling.py",
+    "samplers.py",
     "optimizers.py",
     "schedules.py",
     "chat_templates.py",
