@@ -408,8 +408,8 @@ fn every_sampler_changes_the_text_or_is_refused() {
         (&["--xtc-probability", "0.9"], &["--xtc-threshold", "0.02"]),
         (&["--dry-multiplier", "2"], &["--dry-allowed-length", "1"]),
         (
-            &["--dry-multiplier", "2", "--dry-allowed-length", "1"],
-            &["--dry-base", "9"],
+            &["--dry-multiplier", "0.01", "--logit-bias", "27=12"],
+            &["--dry-base", "90"],
         ),
         (
             &["--dry-multiplier", "2", "--dry-allowed-length", "1"],

@@ -196,7 +196,7 @@ impl<'a> Explainer<'a> {
             found: stage.found,
             left,
             removed: n_removed,
-            removed_probability: lost.map(|id| probabilities[id]).sum(),
+            removed_probability: lost.fold(0.0, |sum, id| sum + probabilities[id]),
             removed_tokens: largest(NAMED, &probabilities, removed)
                 .into_iter()
                 .map(named)

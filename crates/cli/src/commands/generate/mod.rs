@@ -191,11 +191,10 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             printer.json(&line(generated, prompt_tokens, text.text(), told))?;
         } else {
             let (prompt, k) = (prompt_of(sequence), sequence % config.num_return_sequences);
-            printer.line(format_args!(
-                "=== prompt {}, sequence {} ===",
-                prompt + 1,
-                k + 1
-            ))?;
+            if sequences > 1 {
+                let (prompt, k) = (prompt + 1, k + 1);
+                printer.line(format_args!("=== prompt {prompt}, sequence {k} ==="))?;
+            }
             printer.line(format_args!("{}{}", prompts[prompt].text, text.text()))?;
         }
     }
