@@ -1,7 +1,7 @@
 """Logits after the processors of transformers' `generate()`, alone and chained in the order that it applies them.
 
 Writes `sampling.json` for `llm-models`. The chain of a case is the one `generate()` builds from the case's parameters, so
-the order (repetition penalty, n-grams, temperature, top-k, top-p, min-p) is the reference's own.
+the order (biases, repetition penalty, n-grams, banned tokens, temperature, top-k, top-p, min-p, typical) is the reference's own.
 """
 
 import torch
@@ -13,6 +13,8 @@ ROW = [1.5, -0.75, 2.25, 0.0, -2.5, 3.0, 0.5, 1.0, -1.25, 2.0, -3.5, 0.25]
 TIES = [1.0, 2.0, 2.0, 0.5, 2.0, -1.0, 1.0, 0.0, 3.0, 2.0, -2.0, 0.5]
 # Probabilities 0.4, 0.3, 0.15, 0.1, 0.05 out of order: sums that a threshold falls between.
 STEPS = torch.log(torch.tensor([0.1, 0.4, 0.05, 0.3, 0.15], dtype=torch.float64)).tolist()
+# One token has almost everything, and the entropy is far from its surprise.
+SURE = [4.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.9, 1.8, 1.7, 1.6]
 HISTORY = [5, 2, 9, 5, 2, 7, 10, 5, 2]
 
 CASES = [
@@ -45,6 +47,37 @@ CASES = [
     ("temperature-top-k-top-p", ROW, [], {"temperature": 0.8, "top_k": 6, "top_p": 0.85}),
     ("temperature-min-p", ROW, [], {"temperature": 2.0, "min_p": 0.2}),
     ("top-k-then-top-p-renormalises", ROW, [], {"top_k": 3, "top_p": 0.7}),
+    ("typical-0.9", ROW, [], {"typical_p": 0.9}),
+    ("typical-0.5", ROW, [], {"typical_p": 0.5}),
+    ("typical-tiny", ROW, [], {"typical_p": 0.001}),
+    ("typical-steps", STEPS, [], {"typical_p": 0.4}),
+    ("typical-steps-all-but-some", STEPS, [], {"typical_p": 0.8}),
+    ("typical-keeps-ties", TIES, [], {"typical_p": 0.3}),
+    ("typical-drops-the-certain", SURE, [], {"typical_p": 0.2}),
+    ("bias", ROW, HISTORY, {"sequence_bias": [[[5], -4.0], [[10], 2.5]]}),
+    ("banned", ROW, HISTORY, {"bad_words_ids": [[5], [0]]}),
+    (
+        "bias-before-penalty-and-temperature",
+        ROW,
+        HISTORY,
+        {"sequence_bias": [[[2], -4.0], [[9], 1.5]], "repetition_penalty": 1.3, "temperature": 0.6},
+    ),
+    (
+        "everything-with-typical",
+        ROW,
+        HISTORY,
+        {
+            "sequence_bias": [[[1], 3.0]],
+            "bad_words_ids": [[5]],
+            "repetition_penalty": 1.1,
+            "no_repeat_ngram_size": 3,
+            "temperature": 1.3,
+            "top_k": 9,
+            "top_p": 0.97,
+            "min_p": 0.03,
+            "typical_p": 0.85,
+        },
+    ),
     (
         "everything",
         ROW,
@@ -81,6 +114,7 @@ def main():
     for name, logits, history, parameters in CASES:
         off = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
         config = GenerationConfig(do_sample=True, pad_token_id=0, **{**off, **parameters})
+        config._eos_token_tensor = None  # As `generate()` sets it for a model without an end.
         chain = model._get_logits_processor(generation_config=config, input_ids_seq_length=len(history))
         scores = torch.tensor([logits], dtype=torch.float32)
         output = chain(torch.tensor([history], dtype=torch.long).reshape(1, -1), scores.clone())

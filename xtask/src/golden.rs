@@ -19,6 +19,7 @@ const SCRIPTS: [&str; 20] = [
     "rope.py",
     "parameter_counts.py",
     "sampling.py",
+    "samplers.py",
     "optimizers.py",
     "schedules.py",
     "chat_templates.py",

@@ -79,6 +79,22 @@ pub(crate) fn defer() {
     }
 }
 
+/// From now on the first signal ends the process, as before [`defer`].
+pub(crate) fn at_once() {
+    if let Some(flags) = FLAGS.get() {
+        flags.at_once.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Takes the signal that has come in since [`defer`], if any: it is dealt with, and the next one is a first one again.
+pub(crate) fn take() -> Option<Signal> {
+    let signal = pending()?;
+    let flags = FLAGS.get()?;
+    flags.code.store(0, Ordering::SeqCst);
+    flags.at_once.store(false, Ordering::SeqCst);
+    Some(signal)
+}
+
 /// The signal that has come in since [`defer`], if any.
 pub(crate) fn pending() -> Option<Signal> {
     match FLAGS.get()?.code.load(Ordering::SeqCst) {

@@ -14,6 +14,7 @@ mod interrupt;
 mod named_model;
 mod names;
 mod output;
+mod palette;
 mod printer;
 mod progress;
 mod quantity;

@@ -288,6 +288,16 @@ pub enum ModelError {
         /// Number of tokens.
         vocab_size: usize,
     },
+    /// A setting names a token that the model has not.
+    #[error("{key} names token {id}, but the model has {vocab_size} tokens, from 0 on")]
+    SettingOutOfVocabulary {
+        /// Dotted key.
+        key: &'static str,
+        /// The id.
+        id: u32,
+        /// Number of tokens.
+        vocab_size: usize,
+    },
     /// A sequence outgrew the context, and that was to be an error.
     #[error(
         "the sequence has {tokens} tokens, but the model's context is {max_seq_len}: use context overflow slide or stop"

@@ -18,15 +18,16 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    /// Reads `a.b=value`. The value is TOML, or a text if it is no TOML; an empty one puts the key back to its default.
+    /// Reads the `a.b=value` that `origin`, such as `--set`, was given. The value is TOML, or a text if it is no TOML; an empty one puts the key back to its default.
     ///
     /// # Errors
     /// There is no `=`, or the key is not a dotted key.
-    pub(crate) fn parse(argument: &str) -> anyhow::Result<Self> {
-        let origin = format!("--set {argument}");
+    pub(crate) fn parse(origin: &str, argument: &str) -> anyhow::Result<Self> {
+        let example = format!("{origin} train.max_steps=500");
+        let origin = format!("{origin} {argument}");
         let Some((key, text)) = argument.split_once('=') else {
             return Err(usage(format_args!(
-                "{origin}: expected KEY=VALUE, such as --set train.max_steps=500"
+                "{origin}: expected KEY=VALUE, such as {example}"
             )));
         };
         let (key, text) = (key.trim(), text.trim());
@@ -84,7 +85,7 @@ mod tests {
     fn values_are_toml_or_else_text() {
         #[track_caller]
         fn check(text: &str, expected: Value) {
-            let found = Assignment::parse(&format!("a.b={text}"))
+            let found = Assignment::parse("--set", &format!("a.b={text}"))
                 .unwrap()
                 .value
                 .unwrap();
@@ -102,7 +103,7 @@ mod tests {
         check("a=b", Value::from("a=b"));
         check("5\nother = 6", Value::from("5\nother = 6"));
         check("C:\\data", Value::from("C:\\data"));
-        assert!(Assignment::parse("a.b=").unwrap().value.is_none());
+        assert!(Assignment::parse("--set", "a.b=").unwrap().value.is_none());
     }
 
     #[test]
@@ -115,14 +116,16 @@ mod tests {
             "train.=5",
             "train..seed=5",
         ] {
-            let error = Assignment::parse(argument).expect_err(argument).to_string();
+            let error = Assignment::parse("--set", argument)
+                .expect_err(argument)
+                .to_string();
             assert!(error.starts_with(&format!("--set {argument}: ")), "{error}");
         }
     }
 
     #[test]
     fn an_error_concerns_the_keys_around_it() {
-        let assignment = Assignment::parse("model.rope_scaling.factor=2").unwrap();
+        let assignment = Assignment::parse("--set", "model.rope_scaling.factor=2").unwrap();
         assert!(assignment.concerns("model.rope_scaling"));
         assert!(assignment.concerns("model.rope_scaling.factor"));
         assert!(!assignment.concerns("model.rope"));

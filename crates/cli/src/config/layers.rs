@@ -49,8 +49,17 @@ impl Layers {
     /// An argument is not `KEY=VALUE`.
     pub(crate) fn set(mut self, arguments: &[String]) -> anyhow::Result<Self> {
         for argument in arguments {
-            self.arguments.push(Assignment::parse(argument)?);
+            self = self.assign("--set", argument)?;
         }
+        Ok(self)
+    }
+
+    /// Adds one `KEY=VALUE`, which `origin` was given.
+    ///
+    /// # Errors
+    /// It is not `KEY=VALUE`.
+    pub(crate) fn assign(mut self, origin: &str, argument: &str) -> anyhow::Result<Self> {
+        self.arguments.push(Assignment::parse(origin, argument)?);
         Ok(self)
     }
 

@@ -12,6 +12,7 @@ mod layers;
 mod strict;
 mod tree;
 
+pub(crate) use keys::{fields as keys_of, tables};
 pub(crate) use layers::Layers;
 
 use llm_data::{DataConfig, DataError};

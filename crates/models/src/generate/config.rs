@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ModelError;
+use super::token_bias::TokenBias;
 
 /// Which rule picks the next token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Strategy {
     TopP,
     /// A draw from the tokens with at least `min_p` times the largest probability (Nguyen et al. 2024).
     MinP,
+    /// A draw from the tokens below a bound of surprise, which follows the text (Mirostat 2, Basu et al. 2021).
+    Mirostat,
 }
 
 /// What happens when a sequence reaches the model's context length.
@@ -48,10 +50,50 @@ pub struct GenerateConfig {
     pub top_p: Option<f32>,
     /// Keep tokens above this share of the largest probability, in `[0, 1]`. Default: 0.05 with `min-p`, else off.
     pub min_p: Option<f32>,
+    /// Keep the tokens of this probability whose surprise is nearest to the expected one, in `(0, 1]` (Meister et al. 2022). Default: off.
+    /// Only with `sample`.
+    pub typical_p: Option<f32>,
+    /// How often XTC acts, from 0 to 1. Default: 0, off. Only with `sample`.
+    pub xtc_probability: f32,
+    /// Probability from which on XTC removes all but the least probable, in `(0, 0.5]`. Default: 0.1. Only with XTC on.
+    pub xtc_threshold: Option<f32>,
+    /// Surprise in bits that Mirostat holds, above 0. Default: 5. Only with `mirostat`.
+    pub mirostat_tau: Option<f32>,
+    /// How fast Mirostat's bound moves, in `(0, 1]`. Default: 0.1. Only with `mirostat`.
+    pub mirostat_eta: Option<f32>,
+    /// The temperature moves so far up and down with the entropy of the candidates, from 0 to the temperature. Default: 0, off. Neither with
+    /// `greedy` nor with `mirostat`.
+    pub dynatemp_range: f32,
+    /// Exponent of the share of the entropy, above 0. Default: 1. Only with a range.
+    pub dynatemp_exponent: Option<f32>,
+    /// Added to the logits of single tokens, from -100 to 100.
+    #[serde(skip_serializing_if = "TokenBias::is_empty")]
+    pub logit_bias: TokenBias,
+    /// Taken from the logits of tokens that were generated, from -100 to 100. Default: 0.
+    pub presence_penalty: f32,
+    /// Taken from the logits of tokens for every time that they were generated, from -100 to 100. Default: 0.
+    pub frequency_penalty: f32,
     /// Divides the positive and multiplies the negative logits of tokens seen before, above 0 (Keskar et al. 2019). Default: 1, off.
     pub repetition_penalty: f32,
+    /// What DRY takes from the logit of a token that would repeat a run of `dry_allowed_length`, from 0 to 100. Default: 0, off.
+    pub dry_multiplier: f32,
+    /// Factor of that for every token more, from 1 to 100. Default: 1.75. Only with DRY on, as all that follow.
+    pub dry_base: Option<f32>,
+    /// Tokens that may repeat without a loss, at least 1. Default: 2.
+    pub dry_allowed_length: Option<usize>,
+    /// How many of the last tokens are searched, at least 1. Default: all.
+    pub dry_last_n: Option<usize>,
+    /// Texts that end a run: every token that holds one does. Default: line end, colon, quotation mark and asterisk. Whoever knows the
+    /// tokenizer makes ids of them.
+    pub dry_breakers: Option<Vec<String>>,
+    /// Token ids that end a run, beside those.
+    pub dry_breaker_tokens: Vec<u32>,
     /// No sequence of so many tokens appears twice; 0 = off. Default: 0.
     pub no_repeat_ngram: usize,
+    /// Token ids that are never chosen.
+    pub banned_tokens: Vec<u32>,
+    /// Texts that are never chosen, each one token, with or without a space before it. Whoever knows the tokenizer makes ids of them.
+    pub banned_texts: Vec<String>,
     /// The end-of-text token is forbidden before so many new tokens. Default: 0.
     pub min_new_tokens: usize,
     /// Most new tokens of a sequence. Default: 200.
@@ -76,8 +118,26 @@ impl Default for GenerateConfig {
             top_k: None,
             top_p: None,
             min_p: None,
+            typical_p: None,
+            xtc_probability: 0.0,
+            xtc_threshold: None,
+            mirostat_tau: None,
+            mirostat_eta: None,
+            dynatemp_range: 0.0,
+            dynatemp_exponent: None,
+            logit_bias: TokenBias::default(),
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
             repetition_penalty: 1.0,
+            dry_multiplier: 0.0,
+            dry_base: None,
+            dry_allowed_length: None,
+            dry_last_n: None,
+            dry_breakers: None,
+            dry_breaker_tokens: Vec::new(),
             no_repeat_ngram: 0,
+            banned_tokens: Vec::new(),
+            banned_texts: Vec::new(),
             min_new_tokens: 0,
             max_new_tokens: 200,
             num_return_sequences: 1,
@@ -86,125 +146,5 @@ impl Default for GenerateConfig {
             stop: Vec::new(),
             stop_tokens: Vec::new(),
         }
-    }
-}
-
-impl GenerateConfig {
-    /// Checks every number against its range, and that no setting is without effect under the chosen strategy.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] names the key, the value and what is allowed.
-    pub fn validate(&self) -> Result<(), ModelError> {
-        let check = |key: &'static str, value: String, allowed: &'static str, ok: bool| {
-            if ok {
-                Ok(())
-            } else {
-                Err(ModelError::Config {
-                    key,
-                    value,
-                    allowed,
-                })
-            }
-        };
-        let fits = |allowed: &[Strategy]| {
-            self.strategy == Strategy::Sample || allowed.contains(&self.strategy)
-        };
-        if let Some(v) = self.temperature {
-            let ok = self.strategy != Strategy::Greedy;
-            check(
-                "generate.temperature",
-                v.to_string(),
-                "nothing when generate.strategy is greedy",
-                ok,
-            )?;
-            check(
-                "generate.temperature",
-                v.to_string(),
-                "a finite number above 0",
-                v.is_finite() && v > 0.0,
-            )?;
-        }
-        if let Some(v) = self.top_k {
-            let ok = fits(&[Strategy::TopK]);
-            check(
-                "generate.top_k",
-                v.to_string(),
-                "nothing unless generate.strategy is top-k or sample",
-                ok,
-            )?;
-            check("generate.top_k", v.to_string(), "at least 1", v >= 1)?;
-        }
-        if let Some(v) = self.top_p {
-            let ok = fits(&[Strategy::TopP]);
-            check(
-                "generate.top_p",
-                v.to_string(),
-                "nothing unless generate.strategy is top-p or sample",
-                ok,
-            )?;
-            check(
-                "generate.top_p",
-                v.to_string(),
-                "above 0, at most 1",
-                v > 0.0 && v <= 1.0,
-            )?;
-        }
-        if let Some(v) = self.min_p {
-            let ok = fits(&[Strategy::MinP]);
-            check(
-                "generate.min_p",
-                v.to_string(),
-                "nothing unless generate.strategy is min-p or sample",
-                ok,
-            )?;
-            check(
-                "generate.min_p",
-                v.to_string(),
-                "from 0 to 1",
-                (0.0..=1.0).contains(&v),
-            )?;
-        }
-        let r = self.repetition_penalty;
-        check(
-            "generate.repetition_penalty",
-            r.to_string(),
-            "a finite number above 0",
-            r.is_finite() && r > 0.0,
-        )?;
-        let n = self.max_new_tokens;
-        check(
-            "generate.max_new_tokens",
-            n.to_string(),
-            "at least 1",
-            n >= 1,
-        )?;
-        let least = self.min_new_tokens;
-        check(
-            "generate.min_new_tokens",
-            least.to_string(),
-            "at most generate.max_new_tokens",
-            least <= n,
-        )?;
-        let sequences = self.num_return_sequences;
-        check(
-            "generate.num_return_sequences",
-            sequences.to_string(),
-            "at least 1",
-            sequences >= 1,
-        )?;
-        let same = self.strategy == Strategy::Greedy && sequences > 1;
-        check(
-            "generate.num_return_sequences",
-            sequences.to_string(),
-            "1 when generate.strategy is greedy, as all would be the same",
-            !same,
-        )?;
-        let empty = self.stop.iter().any(String::is_empty);
-        check(
-            "generate.stop",
-            "\"\"".into(),
-            "texts of at least one character",
-            !empty,
-        )
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! When a sequence outgrows the context its older half is forgotten, and the rest is computed anew.
 
-use llm_core::kernels::arg_max;
+use std::sync::Arc;
+
 use llm_core::random::{RandomKey, Stream};
 
-use super::config::{ContextOverflow, GenerateConfig, Strategy};
+use super::chooser::Chooser;
+use super::config::{ContextOverflow, GenerateConfig};
 use super::planned::{Planned, Request};
-use super::sampler::{Filter, draw, log_probability};
 use super::sequence::Sequence;
 use super::speculation::Speculation;
 use super::tensors::Tensors;
+use super::trace::Trace;
 use crate::{LanguageModel, ModelError};
 
 /// Tokens with a meaning of their own, from the tokenizer.
@@ -41,7 +43,7 @@ pub enum Method<'m> {
 }
 
 /// A new token of a sequence.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Number of the sequence: prompt index × sequences per prompt + k.
     pub sequence: usize,
@@ -49,6 +51,8 @@ pub struct Step {
     pub token: u32,
     /// Natural logarithm of its probability under the raw softmax, before any filter.
     pub logprob: f32,
+    /// What the samplers did, if [`Generator::traced`] asked for it.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// The caller's answer to a [`Step`].
@@ -87,6 +91,7 @@ pub struct Generator<'m> {
     model: &'m LanguageModel,
     passes: Passes<'m>,
     speculation: Option<Speculation>,
+    is_traced: bool,
 }
 
 /// Who computes the logits.
@@ -141,7 +146,15 @@ impl<'m> Generator<'m> {
             model,
             passes,
             speculation,
+            is_traced: false,
         })
+    }
+
+    /// From now on every [`Step`] tells what each sampler did.
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.is_traced = true;
+        self
     }
 
     /// Continues every prompt `num_return_sequences` times.
@@ -159,12 +172,9 @@ impl<'m> Generator<'m> {
         on_step: &mut dyn FnMut(Step) -> Decision,
     ) -> Result<Vec<Generated>, ModelError> {
         config.validate()?;
+        config.check_tokens(self.model.architecture().vocab_size(), special)?;
         let mut sequences = begin(self.model, prompts, config, special)?;
-        let chooser = Chooser {
-            config,
-            special,
-            filters: Filter::chain(config),
-        };
+        let chooser = Chooser::new(config, special, self.is_traced);
         loop {
             make_room(self.model, &mut sequences, config.context_overflow)?;
             let active: Vec<usize> = (0..sequences.len())
@@ -196,12 +206,20 @@ impl<'m> Generator<'m> {
         Ok(sequences.into_iter().map(finished).collect())
     }
 
-    /// Passes of the model so far, and how many tokens they computed; without a plan none are counted.
-    #[cfg(test)]
-    pub(super) fn counts(&self) -> [usize; 2] {
+    /// How many tokens were computed so far, what a cache held left out. `None` where the model has no plan.
+    pub fn n_computed(&self) -> Option<usize> {
         match &self.passes {
-            Passes::Planned(planned) => planned.counts,
-            Passes::Tensors(_) => [0; 2],
+            Passes::Planned(planned) => Some(planned.n_computed),
+            Passes::Tensors(_) => None,
+        }
+    }
+
+    /// Passes of the model so far.
+    #[cfg(test)]
+    pub(super) fn n_passes(&self) -> usize {
+        match &self.passes {
+            Passes::Planned(planned) => planned.n_passes,
+            Passes::Tensors(_) => 0,
         }
     }
 
@@ -297,6 +315,7 @@ fn begin(
                 logprobs: Vec::new(),
                 start: 0,
                 key: draws.child(sequences.len() as u64),
+                mirostat_mu: None,
                 finish: None,
             });
         }
@@ -340,89 +359,6 @@ fn make_room(
         }
     }
     Ok(())
-}
-
-/// From the logits of a sequence to its next token.
-struct Chooser<'a> {
-    config: &'a GenerateConfig,
-    special: &'a Special,
-    filters: Vec<Filter>,
-}
-
-impl Chooser<'_> {
-    /// Adds the next token to the sequence.
-    fn choose(
-        &self,
-        sequence: &mut Sequence,
-        index: usize,
-        raw: &[f32],
-        on_step: &mut dyn FnMut(Step) -> Decision,
-    ) -> Result<u32, ModelError> {
-        let Self {
-            config, special, ..
-        } = self;
-        // Without an early end the inner loop is vector code.
-        let finite = |logits: &[f32]| logits.iter().fold(true, |ok, x| ok & x.is_finite());
-        if !raw.chunks(1024).all(finite) {
-            return Err(ModelError::NotFinite);
-        }
-        let n_new = sequence.n_new();
-        let logits = self.filtered(sequence, raw);
-        let token = match config.strategy {
-            Strategy::Greedy => arg_max(&logits),
-            _ => draw(&logits, sequence.key, n_new as u64),
-        };
-        let logprob = log_probability(raw, token);
-        let token = token as u32;
-        sequence.tokens.push(token);
-        sequence.logprobs.push(logprob);
-        let stopped = special.eos == Some(token) || config.stop_tokens.contains(&token);
-        let decision = on_step(Step {
-            sequence: index,
-            token,
-            logprob,
-        });
-        if stopped || decision == Decision::Stop {
-            sequence.finish = Some(Finish::Stop);
-        } else if n_new + 1 == config.max_new_tokens {
-            sequence.finish = Some(Finish::Length);
-        }
-        Ok(token)
-    }
-
-    /// The logits after all filters.
-    fn filtered(&self, sequence: &Sequence, raw: &[f32]) -> Vec<f32> {
-        let Self {
-            config,
-            special,
-            filters,
-        } = self;
-        let mut logits = raw.to_vec();
-        if let Some(known) = special.n_tokens.filter(|&known| known < logits.len()) {
-            logits[known..].fill(f32::NEG_INFINITY);
-        }
-        let (of_history, of_shape): (Vec<Filter>, Vec<Filter>) = filters
-            .iter()
-            .partition(|f| matches!(f, Filter::RepetitionPenalty(_) | Filter::NoRepeatNgram(_)));
-        for filter in of_history {
-            filter.apply(&mut logits, &sequence.tokens);
-        }
-        if sequence.n_new() < config.min_new_tokens {
-            for &id in special.eos.iter().chain(&config.stop_tokens) {
-                if let Some(logit) = logits.get_mut(id as usize) {
-                    *logit = f32::NEG_INFINITY;
-                }
-            }
-        }
-        // Filters may forbid everything, as an n-gram rule does in a tiny vocabulary: then none of them counts.
-        if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
-            logits.copy_from_slice(raw);
-        }
-        for filter in of_shape {
-            filter.apply(&mut logits, &sequence.tokens);
-        }
-        logits
-    }
 }
 
 fn finished(mut sequence: Sequence) -> Generated {

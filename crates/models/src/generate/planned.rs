@@ -21,9 +21,11 @@ pub(super) struct Planned {
     working: Vec<Option<Held>>,
     /// Of finished sequences, the oldest first.
     remembered: Vec<Held>,
-    /// Passes so far, and the tokens that they computed.
+    /// Tokens that passes computed so far.
+    pub(super) n_computed: usize,
+    /// Passes so far.
     #[cfg(test)]
-    pub(super) counts: [usize; 2],
+    pub(super) n_passes: usize,
 }
 
 /// A cache and the tokens that it has seen.
@@ -53,8 +55,9 @@ impl Planned {
             executor: Executor::new(plan),
             working: Vec::new(),
             remembered: Vec::new(),
+            n_computed: 0,
             #[cfg(test)]
-            counts: [0; 2],
+            n_passes: 0,
         }
     }
 
@@ -145,10 +148,10 @@ impl Planned {
                 n_scored: 1 + request.n_guessed,
             })
             .collect();
+        self.n_computed += chunks.iter().map(|c| c.tokens.len()).sum::<usize>();
         #[cfg(test)]
         {
-            self.counts[0] += 1;
-            self.counts[1] += chunks.iter().map(|c| c.tokens.len()).sum::<usize>();
+            self.n_passes += 1;
         }
         let vocab_size = self.executor.plan().vocab_size();
         let mut logits = self.executor.run(&mut chunks).chunks_exact(vocab_size);

@@ -1,9 +1,7 @@
-//! Generation against itself without a cache, alone and in batches; filters against transformers.
+//! Generation against itself without a cache, alone and in batches.
 
 use burn::prelude::*;
-use serde::Deserialize;
 
-use super::sampler::Filter;
 use super::*;
 use crate::{Architecture, LanguageModel, ModelConfig, ModelError};
 
@@ -160,6 +158,21 @@ fn guesses_change_no_bit() {
             greedy(40),
             GenerateConfig {
                 strategy: Strategy::Sample,
+                ..drawn.clone()
+            },
+            GenerateConfig {
+                strategy: Strategy::Sample,
+                presence_penalty: 0.2,
+                frequency_penalty: 0.1,
+                dry_multiplier: 0.3,
+                typical_p: Some(0.9),
+                xtc_probability: 0.5,
+                dynatemp_range: 0.2,
+                ..drawn.clone()
+            },
+            GenerateConfig {
+                strategy: Strategy::Mirostat,
+                mirostat_tau: Some(0.5),
                 ..drawn
             },
         ] {
@@ -191,7 +204,7 @@ fn right_guesses_save_passes() {
         generator
             .generate(&prompt, &greedy(200), &special, &mut go_on)
             .expect("generated");
-        generator.counts()[0]
+        generator.n_passes()
     };
     assert_eq!(passes(Method::Cached), 200);
     assert!(
@@ -225,7 +238,10 @@ fn what_was_computed_serves_later_prompts() {
             let special = Special::default();
             let mut go_on = |_| Decision::Continue;
             let generated = generator.generate(prompts, &greedy(2), &special, &mut go_on);
-            (generated.expect("generated"), generator.counts()[1])
+            (
+                generated.expect("generated"),
+                generator.n_computed().unwrap_or(0),
+            )
         };
         let begin: Vec<u32> = vec![3, 1, 4, 1, 5, 9, 2, 6, 5, 3];
         let longer = [&begin[..], &[8]].concat();
@@ -391,59 +407,6 @@ fn stop_tokens_limits_and_unknown_ids_hold() {
     ));
 }
 
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    parameters: Parameters,
-    history: Vec<u32>,
-    logits: Vec<f32>,
-    output: Vec<Option<f32>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parameters {
-    temperature: Option<f32>,
-    top_k: Option<usize>,
-    top_p: Option<f32>,
-    min_p: Option<f32>,
-    repetition_penalty: Option<f32>,
-    no_repeat_ngram_size: Option<usize>,
-}
-
-#[test]
-fn filters_are_those_of_transformers() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/golden/sampling.json"))
-        .expect("golden values");
-    assert!(cases.len() >= 20);
-    for case in cases {
-        let p = case.parameters;
-        let config = GenerateConfig {
-            temperature: p.temperature,
-            top_k: p.top_k,
-            top_p: p.top_p,
-            min_p: p.min_p,
-            repetition_penalty: p.repetition_penalty.unwrap_or(1.0),
-            no_repeat_ngram: p.no_repeat_ngram_size.unwrap_or(0),
-            ..GenerateConfig::default()
-        };
-        config.validate().expect("allowed");
-        let mut logits = case.logits;
-        for filter in Filter::chain(&config) {
-            filter.apply(&mut logits, &case.history);
-        }
-        for (ours, theirs) in logits.iter().zip(&case.output) {
-            let theirs = theirs.unwrap_or(f32::NEG_INFINITY);
-            assert!(
-                *ours == theirs || (ours - theirs).abs() < 1e-5,
-                "{}: {logits:?} {:?}",
-                case.name,
-                case.output
-            );
-        }
-    }
-}
-
 #[test]
 fn settings_without_effect_or_out_of_range_are_refused() {
     let refused = |change: fn(&mut GenerateConfig)| {
@@ -471,4 +434,172 @@ fn settings_without_effect_or_out_of_range_are_refused() {
     assert!(refused(|c| c.max_new_tokens = 0).contains("generate.max_new_tokens"));
     assert!(refused(|c| c.min_new_tokens = 201).contains("generate.min_new_tokens"));
     assert!(refused(|c| c.stop = vec![String::new()]).contains("generate.stop"));
+}
+
+#[test]
+fn every_number_has_its_range() {
+    type Change = fn(&mut GenerateConfig, f32);
+    let on: [(&str, Change); 13] = [
+        ("temperature", |c, x| c.temperature = Some(x)),
+        ("top_p", |c, x| c.top_p = Some(x)),
+        ("min_p", |c, x| c.min_p = Some(x)),
+        ("typical_p", |c, x| c.typical_p = Some(x)),
+        ("xtc_probability", |c, x| c.xtc_probability = x),
+        ("xtc_threshold", |c, x| {
+            (c.xtc_probability, c.xtc_threshold) = (0.5, Some(x));
+        }),
+        ("mirostat_tau", |c, x| {
+            (c.strategy, c.mirostat_tau) = (Strategy::Mirostat, Some(x));
+        }),
+        ("mirostat_eta", |c, x| {
+            (c.strategy, c.mirostat_eta) = (Strategy::Mirostat, Some(x));
+        }),
+        ("dynatemp_range", |c, x| c.dynatemp_range = x),
+        ("dynatemp_exponent", |c, x| {
+            (c.dynatemp_range, c.dynatemp_exponent) = (0.5, Some(x));
+        }),
+        ("repetition_penalty", |c, x| c.repetition_penalty = x),
+        ("dry_multiplier", |c, x| c.dry_multiplier = x),
+        ("dry_base", |c, x| {
+            (c.dry_multiplier, c.dry_base) = (0.5, Some(x));
+        }),
+    ];
+    let signed: [(&str, Change); 3] = [
+        ("presence_penalty", |c, x| c.presence_penalty = x),
+        ("frequency_penalty", |c, x| c.frequency_penalty = x),
+        ("logit_bias", |c, x| {
+            c.logit_bias = TokenBias::from_iter([(3, x)]);
+        }),
+    ];
+    #[track_caller]
+    fn check(name: &str, change: Change, x: f32) {
+        let mut config = GenerateConfig::default();
+        change(&mut config, x);
+        let error = config.validate().expect_err(name).to_string();
+        assert!(error.starts_with(&format!("generate.{name} is")), "{error}");
+    }
+    for (name, change) in on.iter().chain(&signed) {
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            check(name, *change, x);
+        }
+    }
+    for (name, change) in on {
+        check(name, change, -0.5);
+    }
+    for (name, change) in signed {
+        check(name, change, 1e6);
+        check(name, change, -1e6);
+    }
+}
+
+#[test]
+fn settings_that_nothing_would_read_are_refused() {
+    #[track_caller]
+    fn check(key: &str, change: fn(&mut GenerateConfig)) {
+        let mut config = GenerateConfig::default();
+        change(&mut config);
+        let error = config.validate().expect_err(key).to_string();
+        assert!(error.starts_with(&format!("generate.{key} is")), "{error}");
+    }
+    check("typical_p", |c| {
+        (c.strategy, c.typical_p) = (Strategy::TopK, Some(0.5));
+    });
+    check("xtc_probability", |c| {
+        (c.strategy, c.xtc_probability) = (Strategy::Mirostat, 0.5);
+    });
+    check("xtc_threshold", |c| c.xtc_threshold = Some(0.1));
+    check("mirostat_tau", |c| c.mirostat_tau = Some(5.0));
+    check("mirostat_eta", |c| c.mirostat_eta = Some(0.1));
+    check("dynatemp_exponent", |c| c.dynatemp_exponent = Some(2.0));
+    check("dynatemp_range", |c| {
+        (c.strategy, c.dynatemp_range) = (Strategy::Greedy, 0.5);
+    });
+    check("dynatemp_range", |c| c.dynatemp_range = 1.5);
+    check("dry_base", |c| c.dry_base = Some(2.0));
+    check("dry_allowed_length", |c| c.dry_allowed_length = Some(2));
+    check("dry_last_n", |c| c.dry_last_n = Some(100));
+    check("dry_breakers", |c| c.dry_breakers = Some(Vec::new()));
+    check("dry_breaker_tokens", |c| c.dry_breaker_tokens = vec![1]);
+    check("dry_last_n", |c| {
+        (c.dry_multiplier, c.dry_last_n) = (1.0, Some(0));
+    });
+    check("top_k", |c| {
+        (c.strategy, c.top_k) = (Strategy::Mirostat, Some(5));
+    });
+    check("logit_bias", |c| {
+        c.logit_bias = TokenBias::from_iter([(3, 1.0)]);
+        c.banned_tokens = vec![3];
+    });
+}
+
+#[test]
+fn named_tokens_exist_and_not_all_are_banned() {
+    let model = model(FAMILIES[1]);
+    let refused = |config: GenerateConfig| {
+        let special = Special {
+            n_tokens: Some(5),
+            ..Special::default()
+        };
+        let method = Method::Cached;
+        let end = generate(&model, &[vec![1]], &config, &special, method, &mut |_| {
+            Decision::Continue
+        });
+        end.expect_err("refused").to_string()
+    };
+    let banned = |banned_tokens| GenerateConfig {
+        banned_tokens,
+        ..GenerateConfig::default()
+    };
+    assert!(refused(banned(vec![31])).contains("generate.banned_tokens names token 31"));
+    assert!(refused(banned((0..5).collect())).contains("is every token"));
+    assert!(
+        refused(GenerateConfig {
+            logit_bias: TokenBias::from_iter([(40, 1.0)]),
+            ..GenerateConfig::default()
+        })
+        .contains("generate.logit_bias names token 40")
+    );
+    let mut allowed = banned(vec![0, 1, 2, 4]);
+    allowed.max_new_tokens = 5;
+    let special = Special {
+        n_tokens: Some(5),
+        ..Special::default()
+    };
+    let method = Method::Cached;
+    let only = generate(&model, &[vec![1]], &allowed, &special, method, &mut |_| {
+        Decision::Continue
+    });
+    assert_eq!(only.expect("generated")[0].tokens, [3; 5]);
+}
+
+#[test]
+fn a_trace_tells_what_was_drawn_from() {
+    let model = model(FAMILIES[2]);
+    let config = GenerateConfig {
+        top_k: Some(3),
+        temperature: Some(0.7),
+        max_new_tokens: 6,
+        ..GenerateConfig::default()
+    };
+    let generator = Generator::new(&model, Method::Cached).expect("a generator");
+    let mut seen = Vec::new();
+    let mut on_step = |step: Step| {
+        let trace = step.trace.expect("asked for");
+        let keys: Vec<_> = trace.stages.iter().map(|stage| stage.key).collect();
+        assert_eq!(keys, ["temperature", "top_k"]);
+        assert!(trace.after()[step.token as usize] > 0.0);
+        assert!((trace.before()[step.token as usize].ln() - step.logprob).abs() < 1e-4);
+        assert_eq!(trace.after().iter().filter(|p| **p > 0.0).count(), 3);
+        seen.push(step.token);
+        Decision::Continue
+    };
+    let special = Special::default();
+    let traced = generator
+        .traced()
+        .generate(&[vec![1, 2]], &config, &special, &mut on_step);
+    assert_eq!(traced.expect("generated")[0].tokens, seen);
+    assert_eq!(
+        run(&model, &[vec![1, 2]], &config, Method::Cached)[0].tokens,
+        seen
+    );
 }

@@ -1,13 +1,12 @@
 //! `llm tokenizer inspect`: the tokens of a text, made visible.
 
-use std::io::{self, IsTerminal};
-
 use clap::ValueEnum;
 use llm_tokenizer::{Colours, PieceKind};
 use serde::Serialize;
 
 use super::{OneText, TokenizerArg};
 use crate::named_model;
+use crate::palette::Palette;
 use crate::printer::Printer;
 
 /// Arguments of `llm tokenizer inspect`.
@@ -86,7 +85,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let coloured = match args.colour {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        Colour::Auto => Palette::stdout().is_on(),
     };
     let colours = if coloured {
         Colours::Ansi

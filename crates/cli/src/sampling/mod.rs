@@ -1,10 +1,17 @@
 //! Flags of every command that generates text: how the next token is picked, and when a text ends.
 
+mod cuts;
+mod penalties;
+mod texts;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use crate::config::Layers;
+use cuts::CutArgs;
+use penalties::PenaltyArgs;
+pub(crate) use texts::resolve_tokens;
 
 /// The flags.
 #[derive(Debug, clap::Args)]
@@ -12,24 +19,12 @@ pub(crate) struct SamplingArgs {
     /// Rule that picks the next token [default: sample]
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
-    /// Divide the logits by this, above 0 [default: 1]
-    #[arg(long, value_name = "T")]
-    temperature: Option<f32>,
-    /// Keep so many tokens [default: 50 with top-k, else off]
-    #[arg(long, value_name = "K")]
-    top_k: Option<u64>,
-    /// Keep the smallest set of tokens that reaches this probability [default: 0.9 with top-p, else off]
-    #[arg(long, value_name = "P")]
-    top_p: Option<f32>,
-    /// Keep tokens above this share of the largest probability [default: 0.05 with min-p, else off]
-    #[arg(long, value_name = "P")]
-    min_p: Option<f32>,
-    /// Make tokens seen before less likely, above 1, or more likely, below 1 [default: 1]
-    #[arg(long, value_name = "R")]
-    repetition_penalty: Option<f32>,
-    /// Let no sequence of N tokens appear twice; 0 is off [default: 0]
-    #[arg(long, value_name = "N")]
-    no_repeat_ngram: Option<u64>,
+    /// What reshapes the probabilities and cuts the candidates
+    #[command(flatten)]
+    cuts: CutArgs,
+    /// What makes single tokens and repetitions less likely
+    #[command(flatten)]
+    penalties: PenaltyArgs,
     /// Forbid the end of the text before N new tokens [default: 0]
     #[arg(long, value_name = "N")]
     min_new_tokens: Option<u64>,
@@ -69,6 +64,8 @@ enum Strategy {
     TopP,
     /// A draw from the tokens above --min-p times the largest probability
     MinP,
+    /// A draw from the tokens below a bound of surprise, which follows the text
+    Mirostat,
 }
 
 /// The ways out of a full context, spelt as in configuration files.
@@ -92,24 +89,10 @@ impl SamplingArgs {
             Some(path) => Layers::new().file(path)?,
             None => Layers::new(),
         };
-        let some = |list: bool| list.then_some(());
+        let layers = layers.set(&self.set)?;
+        let layers = self.penalties.over(self.cuts.over(layers));
         Ok(layers
-            .set(&self.set)?
             .flag("--strategy", "generate.strategy", self.strategy.map(name))
-            .flag("--temperature", "generate.temperature", self.temperature)
-            .flag("--top-k", "generate.top_k", self.top_k)
-            .flag("--top-p", "generate.top_p", self.top_p)
-            .flag("--min-p", "generate.min_p", self.min_p)
-            .flag(
-                "--repetition-penalty",
-                "generate.repetition_penalty",
-                self.repetition_penalty,
-            )
-            .flag(
-                "--no-repeat-ngram",
-                "generate.no_repeat_ngram",
-                self.no_repeat_ngram,
-            )
             .flag(
                 "--min-new-tokens",
                 "generate.min_new_tokens",
@@ -126,17 +109,18 @@ impl SamplingArgs {
                 "generate.context_overflow",
                 self.context_overflow.map(name),
             )
-            .flag(
-                "--stop",
-                "generate.stop",
-                some(!self.stop.is_empty()).map(|()| self.stop.clone()),
-            )
+            .flag("--stop", "generate.stop", list(&self.stop))
             .flag(
                 "--stop-token",
                 "generate.stop_tokens",
-                some(!self.stop_token.is_empty()).map(|()| self.stop_token.clone()),
+                list(&self.stop_token),
             ))
     }
+}
+
+/// The values of a flag that may be repeated, if it was given.
+fn list<T: Clone>(values: &[T]) -> Option<Vec<T>> {
+    (!values.is_empty()).then(|| values.to_vec())
 }
 
 /// The name of a clap value, which is the one in configuration files.

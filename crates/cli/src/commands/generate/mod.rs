@@ -1,5 +1,8 @@
 //! `llm generate`: continue prompts with a trained model.
 
+mod explain;
+mod explained;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
@@ -12,9 +15,11 @@ use crate::args::DeviceArgs;
 use crate::continuation::Continuation;
 use crate::failure::{as_usage, usage};
 use crate::named_model::NamedModel;
+use crate::palette::{self, Palette};
 use crate::printer::Printer;
-use crate::sampling::SamplingArgs;
+use crate::sampling::{SamplingArgs, resolve_tokens};
 use crate::{input, interrupt};
+use explain::{Explainer, Explanation};
 
 /// Most sequences of one call; all of them are in memory.
 const MOST_SEQUENCES: usize = 1 << 16;
@@ -47,6 +52,9 @@ pub(crate) struct Args {
     /// Folder of a smaller model with the same tokenizer, which guesses as --lookup does
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
     draft_model: Option<PathBuf>,
+    /// Tell for each new token the N best candidates, and what each sampler removed or changed [default N: 10]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10", value_parser = clap::value_parser!(u16).range(1..))]
+    explain: Option<u16>,
     /// Print one JSON object for each sequence
     #[arg(long)]
     json: bool,
@@ -64,6 +72,8 @@ struct Line<'a> {
     text: &'a str,
     logprobs: &'a [f32],
     finish_reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanations: Option<&'a [Explanation]>,
 }
 
 /// A prompt, and where it was written.
@@ -81,6 +91,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let device = args.device.open()?;
     let prompts = args.prompts()?;
     let named = NamedModel::load(&args.model, &device)?;
+    resolve_tokens(&mut config, &named)?;
     let special = named.special();
     let NamedModel {
         model,
@@ -113,8 +124,16 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         None => Method::Cached,
     };
     let mut generator = Generator::new(&model, method)?;
-    let stream = sequences == 1 && !args.json;
     let prompt_of = |sequence: usize| sequence / config.num_return_sequences;
+    let last_of_prompt = |s: usize| ids[prompt_of(s)].last().copied().unwrap_or_default();
+    let mut explainer = args.explain.map(|most| {
+        let lasts = (0..sequences).map(last_of_prompt).collect();
+        Explainer::new(&tokenizer, &config, usize::from(most), lasts)
+    });
+    if explainer.is_some() {
+        generator = generator.traced();
+    }
+    let stream = sequences == 1 && !args.json && explainer.is_none();
     let mut texts: Vec<_> = (0..sequences)
         .map(|s| Continuation::new(&tokenizer, &ids[prompt_of(s)], &config.stop))
         .collect();
@@ -124,9 +143,20 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
 
     interrupt::defer();
     let mut failure = None;
+    let title = |sequence: usize, position: usize| match sequences {
+        1 => format!("{} ", position + 1),
+        _ => format!("sequence {}, token {} ", sequence + 1, position + 1),
+    };
+    let (palette, width) = (Palette::stdout(), palette::width());
     let mut on_step = |step: Step| {
         let text = &mut texts[step.sequence];
         let mut take = || -> anyhow::Result<()> {
+            if let Some(told) = explainer.as_mut().and_then(|e| e.explain(&step))
+                && !args.json
+            {
+                let title = title(step.sequence, told.position);
+                printer.line(explained::render(&title, told, palette, width))?;
+            }
             let piece = text.push(step.token)?;
             if stream {
                 Ok(printer.text(piece)?)
@@ -156,21 +186,27 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             printer.text(rest)?;
             printer.text("\n")?;
         } else if args.json {
-            printer.json(&line(generated, &ids[generated.prompt], text.text()))?;
+            let told = explainer.as_ref().map(|e| e.told(sequence));
+            let prompt_tokens = &ids[generated.prompt];
+            printer.json(&line(generated, prompt_tokens, text.text(), told))?;
         } else {
             let (prompt, k) = (prompt_of(sequence), sequence % config.num_return_sequences);
-            printer.line(format_args!(
-                "=== prompt {}, sequence {} ===",
-                prompt + 1,
-                k + 1
-            ))?;
+            if sequences > 1 {
+                let (prompt, k) = (prompt + 1, k + 1);
+                printer.line(format_args!("=== prompt {prompt}, sequence {k} ==="))?;
+            }
             printer.line(format_args!("{}{}", prompts[prompt].text, text.text()))?;
         }
     }
     Ok(interrupt::check()?)
 }
 
-fn line<'a>(generated: &'a Generated, prompt_tokens: &'a [u32], text: &'a str) -> Line<'a> {
+fn line<'a>(
+    generated: &'a Generated,
+    prompt_tokens: &'a [u32],
+    text: &'a str,
+    explanations: Option<&'a [Explanation]>,
+) -> Line<'a> {
     let finish_reason = match generated.finish {
         Finish::Stop => "stop",
         Finish::Length => "length",
@@ -188,6 +224,7 @@ fn line<'a>(generated: &'a Generated, prompt_tokens: &'a [u32], text: &'a str) -
         text,
         logprobs,
         finish_reason,
+        explanations,
     }
 }
 
