@@ -22,7 +22,12 @@ enum Burn {
     Forbidden,
 }
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
+    Rule {
+        folder: "search",
+        ours: &[],
+        burn: Burn::Forbidden,
+    },
     Rule {
         folder: "tokenizer",
         ours: &[],
@@ -50,7 +55,7 @@ const RULES: [Rule; 6] = [
     },
     Rule {
         folder: "cli",
-        ours: &["core", "models", "data", "tokenizer", "train"],
+        ours: &["core", "models", "data", "search", "tokenizer", "train"],
         burn: Burn::Allowed,
     },
 ];
