@@ -112,7 +112,7 @@ fn make(variant: &str) -> Box<dyn Sampler> {
     let mut parts = variant.split(',');
     let name = parts.next().unwrap();
     if name != "tpe" {
-        return sampler_named(name).unwrap();
+        return SamplerConfig::named(name).unwrap().build();
     }
     let mut tpe = TpeSampler::default();
     for part in parts {
@@ -130,6 +130,8 @@ fn make(variant: &str) -> Box<dyn Sampler> {
             "m" => t.mode = v as usize,
             "am" => t.above_mode = v as usize,
             "p" => t.prior = v,
+            "fk" => t.fk = v,
+            "q" => t.sobol = v > 0.0,
             "mix" => t.mix = v,
             "fs" => t.floor_span = v,
             "wm" => t.weight_mode = v as usize,

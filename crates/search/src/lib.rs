@@ -27,12 +27,15 @@ mod distribution;
 mod error;
 mod expression;
 mod history;
+mod importance;
+mod linalg;
 mod normal;
 mod objective;
 mod pareto;
 mod pruner;
 mod random;
 mod sampler;
+mod sobol;
 mod space;
 mod storage;
 mod study;
@@ -42,9 +45,16 @@ pub use distribution::Distribution;
 pub use error::{Result, SearchError};
 pub use expression::Expression;
 pub use history::{Observation, Request};
+pub use importance::importance;
 pub use objective::{Objective, Running, Stop};
-pub use pruner::{NoPruner, Pruner, Reports, pruner_named};
-pub use sampler::{Proposal, RandomSampler, Sampler, TpeSampler, sampler_named};
+pub use pruner::{
+    HalvingPruner, HyperbandPruner, NoPruner, PatientConfig, PatientPruner, PercentilePruner,
+    Pruner, PrunerConfig, Reports, ThresholdPruner,
+};
+pub use sampler::{
+    CmaEsSampler, GpSampler, GridSampler, Nsga2Sampler, Proposal, QmcSampler, RandomSampler,
+    Sampler, SamplerConfig, TpeSampler,
+};
 pub use space::{Parameter, Point, Predicate, Space, SpaceConfig};
 pub use storage::{
     Change, Corruption, JournalStorage, MemoryStorage, NewTrial, State, Storage, StudyRecord,

@@ -5,16 +5,15 @@
 
 mod config;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use rustc_hash::FxHasher;
 use serde_json::{Map, Value};
 
 pub use self::config::SpaceConfig;
 use crate::distribution::Distribution;
 use crate::error::{Result, SearchError, nearest};
 use crate::expression::Expression;
+use crate::random::mix;
 
 /// One parameter.
 #[derive(Clone, Debug)]
@@ -227,12 +226,11 @@ fn in_order(mut rest: Vec<Parameter>) -> Result<Vec<Parameter>> {
 
 /// What tells points apart: a hash of the active numbers.
 pub(crate) fn fingerprint(point: &Point) -> u64 {
-    let mut hasher = FxHasher::default();
-    for value in point {
-        // Positive and negative zero are one value.
-        value.map(|value| (value + 0.0).to_bits()).hash(&mut hasher);
-    }
-    hasher.finish()
+    point.iter().fold(0, |hash, value| {
+        // Positive and negative zero are one value; no value is a NaN that no parameter has.
+        let bits = value.map_or(u64::MAX, |value| (value + 0.0).to_bits());
+        mix(hash ^ mix(bits))
+    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Points at random, each on its own.
 
+use serde::Deserialize;
+
 use super::{Proposal, Sampler};
 use crate::error::Result;
 use crate::history::Request;
 use crate::space::Point;
 
 /// Draws every parameter by itself, uniformly on its scale.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RandomSampler;
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomSampler {}
 
 /// Points that are drawn before a random search gives up.
 const TRIES: u64 = 100;

@@ -10,24 +10,28 @@
 mod density;
 mod split;
 
+use serde::Deserialize;
+
 use self::density::Density;
 use super::{Proposal, Sampler, random_point};
 use crate::error::Result;
 use crate::history::Request;
 
 /// A sampler by Parzen estimators.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TpeSampler {
     /// Trials at random before the first that is estimated.
     pub startup_trials: usize,
     /// Points that are drawn and compared for one trial.
     pub candidates: usize,
     /// Scale.
+    #[serde(skip)]
     pub tune: Tune,
 }
 
 /// TUNE
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tune {
     pub gamma: f64,
     pub gamma_sqrt: bool,
@@ -41,6 +45,7 @@ pub struct Tune {
     pub weight_mode: usize,
     pub mix: f64,
     pub floor_span: f64,
+    pub fk: f64,
 }
 
 impl Default for TpeSampler {
@@ -48,7 +53,7 @@ impl Default for TpeSampler {
         Self {
             startup_trials: 10,
             candidates: 24,
-            tune: Tune { gamma: 0.1, gamma_sqrt: false, gamma_cap: 25, min_sigma: 0.0, sigma_scale: 1.0, mode: 0, prior: 1.0, above_mode: 0, sobol: false, weight_mode: 0, mix: 0.0, floor_span: 1.0 },
+            tune: Tune { gamma: 0.1, gamma_sqrt: false, gamma_cap: 25, min_sigma: 0.0, sigma_scale: 1.0, mode: 0, prior: 1.0, above_mode: 0, sobol: false, weight_mode: 0, mix: 0.0, floor_span: 1.0, fk: 0.0 },
         }
     }
 }
@@ -58,7 +63,7 @@ impl Sampler for TpeSampler {
         let finished = request.observations().filter(|(state, _)| split::counts(*state)).count();
         if finished < self.startup_trials {
             for attempt in 0..100 {
-                let point = random_point(request, attempt)?;
+                let point = if self.tune.sobol { super::qmc::sobol_point(request, attempt as u32)? } else { random_point(request, attempt)? };
                 if request.accepts(&point) {
                     return Ok(Some(Proposal { point, ..Proposal::default() }));
                 }

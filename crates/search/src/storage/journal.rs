@@ -165,6 +165,3 @@ impl Storage for JournalStorage {
         worker != self.worker.name() && self.worker.is_dead(worker)
     }
 }
-
-#[cfg(test)]
-mod tests;

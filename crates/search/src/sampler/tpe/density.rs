@@ -155,7 +155,7 @@ fn number(distribution: &Distribution, units: Vec<Option<f64>>, tune: &Tune, abo
     let mode = if above { tune.above_mode } else { tune.mode };
     let narrowest = match mode {
         0 | 1 => (1.0 / (2.0 + n as f64).min(100.0)).max(tune.min_sigma),
-        _ => tune.min_sigma,
+        _ => tune.min_sigma.max(tune.fk / (1.0 + n as f64)),
     };
     // Scott's rule
     let count = order.len().max(1) as f64;
