@@ -52,7 +52,12 @@ impl Distribution {
             return Err(format!("a logarithmic scale needs min above 0, not {low}"));
         }
         match step {
-            None => Ok(Self::Float { low, high, log, step }),
+            None => Ok(Self::Float {
+                low,
+                high,
+                log,
+                step,
+            }),
             Some(_) if log => Err("step cannot be combined with log".to_owned()),
             Some(step) if !(step > 0.0 && step.is_finite()) => {
                 Err(format!("step must be above 0, not {step}"))
@@ -83,13 +88,20 @@ impl Distribution {
             return Err(format!("step must be at least 1, not {step}"));
         }
         if log && low < 1 {
-            return Err(format!("a logarithmic scale needs min of 1 or more, not {low}"));
+            return Err(format!(
+                "a logarithmic scale needs min of 1 or more, not {low}"
+            ));
         }
         if log && step != 1 {
             return Err("step cannot be combined with log".to_owned());
         }
         let high = low + (high - low) / step * step;
-        Ok(Self::Int { low, high, log, step })
+        Ok(Self::Int {
+            low,
+            high,
+            log,
+            step,
+        })
     }
 
     /// A choice from a list.
@@ -114,10 +126,15 @@ impl Distribution {
         match self {
             Self::Float { low, high, .. } if low == high => Some(1),
             Self::Float { step: None, .. } => None,
-            Self::Float { low, high, step: Some(step), .. } => {
-                Some(((high - low) / step).round() as usize + 1)
-            }
-            Self::Int { low, high, step, .. } => usize::try_from((high - low) / step + 1).ok(),
+            Self::Float {
+                low,
+                high,
+                step: Some(step),
+                ..
+            } => Some(((high - low) / step).round() as usize + 1),
+            Self::Int {
+                low, high, step, ..
+            } => usize::try_from((high - low) / step + 1).ok(),
             Self::Categorical { choices } => Some(choices.len()),
         }
     }
@@ -126,14 +143,18 @@ impl Distribution {
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         match self {
-            Self::Float { low, high, step, .. } => {
+            Self::Float {
+                low, high, step, ..
+            } => {
                 let on_step = step.is_none_or(|step| {
                     let steps = (value - low) / step;
                     (steps - steps.round()).abs() < 1e-8
                 });
                 (*low..=*high).contains(&value) && on_step
             }
-            Self::Int { low, high, step, .. } => {
+            Self::Int {
+                low, high, step, ..
+            } => {
                 (*low as f64..=*high as f64).contains(&value)
                     && (value - *low as f64) % *step as f64 == 0.0
             }
@@ -162,39 +183,62 @@ impl Distribution {
             Self::Float { .. } | Self::Int { .. } => value.as_f64()?,
             Self::Categorical { choices } => choices.iter().position(|choice| {
                 // Python holds 1 and 1.0 equal.
-                choice == value
-                    || (choice.as_f64().is_some() && choice.as_f64() == value.as_f64())
+                choice == value || (choice.as_f64().is_some() && choice.as_f64() == value.as_f64())
             })? as f64,
         };
         self.contains(number).then_some(number)
     }
 
     /// The place of a stored number in the unit interval: the middle of its share, if it is discrete.
-    pub(crate) fn to_unit(&self, value: f64) -> f64 {
+    pub(crate) fn unit_of(&self, value: f64) -> f64 {
         let (low, high) = self.scaled_bounds();
         let place = match self {
             Self::Float { log: true, .. } | Self::Int { log: true, .. } => value.ln(),
             Self::Categorical { .. } => value + 0.5,
             _ => value,
         };
-        if high > low { ((place - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 }
+        if high > low {
+            ((place - low) / (high - low)).clamp(0.0, 1.0)
+        } else {
+            0.5
+        }
     }
 
     /// The stored number at a place in the unit interval.
-    pub(crate) fn from_unit(&self, unit: f64) -> f64 {
+    pub(crate) fn at_unit(&self, unit: f64) -> f64 {
         let (low, high) = self.scaled_bounds();
         let place = low + unit.clamp(0.0, 1.0) * (high - low);
         match self {
-            Self::Float { low, high, log: true, .. } => place.exp().clamp(*low, *high),
-            Self::Float { low, high, step: None, .. } => place.clamp(*low, *high),
-            Self::Float { low, high, step: Some(step), .. } => {
+            Self::Float {
+                low,
+                high,
+                log: true,
+                ..
+            } => place.exp().clamp(*low, *high),
+            Self::Float {
+                low,
+                high,
+                step: None,
+                ..
+            } => place.clamp(*low, *high),
+            Self::Float {
+                low,
+                high,
+                step: Some(step),
+                ..
+            } => {
                 let steps = ((place - low) / step).round().max(0.0);
                 round_to_digits(low + steps * step, *low, *step).clamp(*low, *high)
             }
-            Self::Int { low, high, log: true, .. } => {
-                place.exp().round().clamp(*low as f64, *high as f64)
-            }
-            Self::Int { low, high, step, .. } => {
+            Self::Int {
+                low,
+                high,
+                log: true,
+                ..
+            } => place.exp().round().clamp(*low as f64, *high as f64),
+            Self::Int {
+                low, high, step, ..
+            } => {
                 let steps = ((place - *low as f64) / *step as f64).round().max(0.0);
                 (*low as f64 + steps * *step as f64).min(*high as f64)
             }
@@ -205,7 +249,9 @@ impl Distribution {
     /// Stored number `place` of those that [`Self::cardinality`] counts, from below.
     pub(crate) fn nth(&self, place: usize) -> f64 {
         match self {
-            Self::Float { low, high, step, .. } => {
+            Self::Float {
+                low, high, step, ..
+            } => {
                 let step = step.unwrap_or(0.0);
                 round_to_digits(low + place as f64 * step, *low, step).min(*high)
             }
@@ -222,13 +268,18 @@ impl Distribution {
             return (0.0, 1.0);
         }
         let half = match self {
-            Self::Float { step: Some(step), .. } => step / 2.0,
+            Self::Float {
+                step: Some(step), ..
+            } => step / 2.0,
             Self::Float { .. } => {
-                let unit = self.to_unit(value);
+                let unit = self.unit_of(value);
                 return (unit, unit);
             }
             Self::Int { log: true, .. } => {
-                return (((value - 0.5).ln() - low) / width, ((value + 0.5).ln() - low) / width);
+                return (
+                    ((value - 0.5).ln() - low) / width,
+                    ((value + 0.5).ln() - low) / width,
+                );
             }
             Self::Int { step, .. } => *step as f64 / 2.0,
             Self::Categorical { .. } => return (value / width, (value + 1.0) / width),
@@ -239,15 +290,27 @@ impl Distribution {
     /// The ends of the unit interval on the scale that is uniform.
     fn scaled_bounds(&self) -> (f64, f64) {
         match self {
-            Self::Float { low, high, log: true, .. } => (low.ln(), high.ln()),
-            Self::Float { low, high, step, .. } => {
+            Self::Float {
+                low,
+                high,
+                log: true,
+                ..
+            } => (low.ln(), high.ln()),
+            Self::Float {
+                low, high, step, ..
+            } => {
                 let half = step.map_or(0.0, |step| step / 2.0);
                 (low - half, high + half)
             }
-            Self::Int { low, high, log: true, .. } => {
-                ((*low as f64 - 0.5).ln(), (*high as f64 + 0.5).ln())
-            }
-            Self::Int { low, high, step, .. } => {
+            Self::Int {
+                low,
+                high,
+                log: true,
+                ..
+            } => ((*low as f64 - 0.5).ln(), (*high as f64 + 0.5).ln()),
+            Self::Int {
+                low, high, step, ..
+            } => {
                 let half = *step as f64 / 2.0;
                 (*low as f64 - half, *high as f64 + half)
             }
@@ -259,11 +322,21 @@ impl Distribution {
     #[must_use]
     pub fn to_json(&self) -> String {
         let written = match self {
-            Self::Float { low, high, log, step } => Written {
+            Self::Float {
+                low,
+                high,
+                log,
+                step,
+            } => Written {
                 name: "FloatDistribution".to_owned(),
                 attributes: json!({"step": step, "low": low, "high": high, "log": log}),
             },
-            Self::Int { low, high, log, step } => Written {
+            Self::Int {
+                low,
+                high,
+                log,
+                step,
+            } => Written {
                 name: "IntDistribution".to_owned(),
                 attributes: json!({"log": log, "step": step, "low": low, "high": high}),
             },
@@ -283,28 +356,38 @@ impl Distribution {
         let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let attributes = &written.attributes;
         let number = |key: &str| {
-            attributes[key].as_f64().ok_or_else(|| format!("{} has no {key}", written.name))
+            attributes[key]
+                .as_f64()
+                .ok_or_else(|| format!("{} has no {key}", written.name))
         };
         let whole = |key: &str| number(key).map(|value| value as i64);
         let log = attributes["log"].as_bool().unwrap_or(false);
         match written.name.as_str() {
-            "FloatDistribution" => {
-                Self::float(number("low")?, number("high")?, log, attributes["step"].as_f64())
-            }
+            "FloatDistribution" => Self::float(
+                number("low")?,
+                number("high")?,
+                log,
+                attributes["step"].as_f64(),
+            ),
             "UniformDistribution" => Self::float(number("low")?, number("high")?, false, None),
             "LogUniformDistribution" => Self::float(number("low")?, number("high")?, true, None),
             "DiscreteUniformDistribution" => {
                 Self::float(number("low")?, number("high")?, false, Some(number("q")?))
             }
-            "IntDistribution" | "IntUniformDistribution" | "IntLogUniformDistribution" => Self::int(
-                whole("low")?,
-                whole("high")?,
-                log || written.name == "IntLogUniformDistribution",
-                attributes["step"].as_i64().unwrap_or(1),
-            ),
-            "CategoricalDistribution" => {
-                Self::categorical(attributes["choices"].as_array().cloned().unwrap_or_default())
+            "IntDistribution" | "IntUniformDistribution" | "IntLogUniformDistribution" => {
+                Self::int(
+                    whole("low")?,
+                    whole("high")?,
+                    log || written.name == "IntLogUniformDistribution",
+                    attributes["step"].as_i64().unwrap_or(1),
+                )
             }
+            "CategoricalDistribution" => Self::categorical(
+                attributes["choices"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
             other => Err(format!("unknown distribution {other}")),
         }
     }
@@ -328,7 +411,8 @@ fn check_order<T: PartialOrd + std::fmt::Display>(low: T, high: T) -> Result<(),
 fn round_to_digits(value: f64, low: f64, step: f64) -> f64 {
     let digits = |x: f64| {
         let text = format!("{x}");
-        text.split_once('.').map_or(0, |(_, fraction)| fraction.len())
+        text.split_once('.')
+            .map_or(0, |(_, fraction)| fraction.len())
     };
     let places = digits(low).max(digits(step));
     if places > 15 {
@@ -358,9 +442,9 @@ mod tests {
         #[test]
         fn every_unit_is_a_value_and_goes_back_into_its_share(unit in 0.0f64..1.0) {
             for distribution in examples() {
-                let value = distribution.from_unit(unit);
+                let value = distribution.at_unit(unit);
                 prop_assert!(distribution.contains(value), "{distribution:?} {value}");
-                let again = distribution.from_unit(distribution.to_unit(value));
+                let again = distribution.at_unit(distribution.unit_of(value));
                 prop_assert!((again - value).abs() <= 1e-9 * value.abs(), "{distribution:?} {value} {again}");
                 let (low, high) = distribution.share(value);
                 prop_assert!(low - 1e-9 <= unit && unit <= high + 1e-9, "{distribution:?} {unit} {low} {high}");
@@ -372,7 +456,9 @@ mod tests {
 
     #[test]
     fn the_upper_bound_is_the_last_step() {
-        let Distribution::Float { high, .. } = examples().remove(2) else { unreachable!() };
+        let Distribution::Float { high, .. } = examples().remove(2) else {
+            unreachable!()
+        };
         assert_eq!(high, 0.9);
         assert_eq!(examples()[3], Distribution::int(-3, 9, false, 4).unwrap());
         assert_eq!(examples()[3].cardinality(), Some(4));
@@ -383,14 +469,20 @@ mod tests {
         let text = r#"{"name":"FloatDistribution","attributes":{"step":null,"low":-2.0,"high":3.0,"log":false}}"#;
         assert_eq!(examples()[0].to_json(), text);
         for distribution in examples() {
-            assert_eq!(Distribution::from_json(&distribution.to_json()), Ok(distribution));
+            assert_eq!(
+                Distribution::from_json(&distribution.to_json()),
+                Ok(distribution)
+            );
         }
     }
 
     #[test]
     fn impossible_bounds_are_refused() {
         let message = |result: Result<Distribution, String>| result.unwrap_err();
-        assert_eq!(message(Distribution::float(2.0, 1.0, false, None)), "min 2 is above max 1");
+        assert_eq!(
+            message(Distribution::float(2.0, 1.0, false, None)),
+            "min 2 is above max 1"
+        );
         assert!(message(Distribution::float(0.0, 1.0, true, None)).contains("above 0"));
         assert!(message(Distribution::int(0, 8, true, 1)).contains("1 or more"));
         assert!(message(Distribution::int(1, 8, false, 0)).contains("at least 1"));

@@ -89,7 +89,9 @@ pub type Result<T, E = SearchError> = std::result::Result<T, E>;
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     let distance = |name: &str| strsim::damerau_levenshtein(word, name);
     match known.clone().into_iter().min_by_key(|name| distance(name)) {
-        Some(name) if distance(name) <= (name.len() / 3).max(1) => format!("did you mean `{name}`?"),
+        Some(name) if distance(name) <= (name.len() / 3).max(1) => {
+            format!("did you mean `{name}`?")
+        }
         _ => {
             let names: Vec<&str> = known.into_iter().collect();
             format!("known are {}", names.join(", "))

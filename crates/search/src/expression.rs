@@ -73,12 +73,19 @@ impl Expression {
             message,
         };
         let tokens = tokens(text).map_err(fail)?;
-        let mut parser = Parser { tokens, at: 0, depth: 0 };
+        let mut parser = Parser {
+            tokens,
+            at: 0,
+            depth: 0,
+        };
         let root = parser.expression(0).map_err(fail)?;
         if let Some(token) = parser.tokens.get(parser.at) {
             return Err(fail(format!("{token} is not expected here")));
         }
-        Ok(Self { text: text.to_owned(), root })
+        Ok(Self {
+            text: text.to_owned(),
+            root,
+        })
     }
 
     /// The names in it, in the order of the text.
@@ -160,10 +167,18 @@ fn evaluate(
             Value::Bool(found)
         }
         Node::Extreme { largest, of } => {
-            let mut best = if *largest { f64::NEG_INFINITY } else { f64::INFINITY };
+            let mut best = if *largest {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            };
             for item in of {
                 let value = number(&part!(item))?;
-                best = if *largest { best.max(value) } else { best.min(value) };
+                best = if *largest {
+                    best.max(value)
+                } else {
+                    best.min(value)
+                };
             }
             Value::from(best)
         }
@@ -194,17 +209,25 @@ fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, Stri
             if right == 0.0 {
                 return Err("divides by 0".to_owned());
             }
-            Value::from(if operator == O::Divide { left / right } else { left.rem_euclid(right) })
+            Value::from(if operator == O::Divide {
+                left / right
+            } else {
+                left.rem_euclid(right)
+            })
         }
     })
 }
 
 fn truth(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("{value} is neither true nor false"))
+    value
+        .as_bool()
+        .ok_or_else(|| format!("{value} is neither true nor false"))
 }
 
 fn number(value: &Value) -> Result<f64, String> {
-    value.as_f64().ok_or_else(|| format!("{value} is not a number"))
+    value
+        .as_f64()
+        .ok_or_else(|| format!("{value} is not a number"))
 }
 
 fn equal(left: &Value, right: &Value) -> bool {
@@ -340,7 +363,9 @@ impl Parser {
                 }
                 self.at = start;
             }
-            let Some(operator) = self.peek_operator()? else { break };
+            let Some(operator) = self.peek_operator()? else {
+                break;
+            };
             if operator.strength() <= strength {
                 break;
             }
@@ -392,7 +417,9 @@ impl Parser {
     }
 
     fn peek_operator(&self) -> Result<Option<Operator>, String> {
-        let Some(token) = self.tokens.get(self.at) else { return Ok(None) };
+        let Some(token) = self.tokens.get(self.at) else {
+            return Ok(None);
+        };
         Ok(Some(match token {
             Token::Word(word) if word == "and" => Operator::And,
             Token::Word(word) if word == "or" => Operator::Or,
@@ -446,7 +473,10 @@ mod tests {
         check("false and true or true", Some(true));
         check("not bias and d_model >= 16 * n_heads", Some(true));
         check("optimizer.kind in ['adamw', \"sgd\"]", Some(true));
-        check("optimizer.kind not in ['adamw', 'sgd'] or d_model not in [96.0]", Some(false));
+        check(
+            "optimizer.kind not in ['adamw', 'sgd'] or d_model not in [96.0]",
+            Some(false),
+        );
         check("min(n_heads, 4) == 4 and max(1, 2e1, 3) == 20", Some(true));
     }
 
@@ -466,7 +496,11 @@ mod tests {
         assert!(message("a > 3 4").contains("`4` is not expected"));
         assert!(message(&"(".repeat(1000)).contains("levels deep"));
         let fails = |text: &str| {
-            Expression::parse(text).unwrap().holds(&|_| Some(json!("x"))).unwrap_err().to_string()
+            Expression::parse(text)
+                .unwrap()
+                .holds(&|_| Some(json!("x")))
+                .unwrap_err()
+                .to_string()
         };
         assert!(fails("a > 3").contains("\"x\" is not a number"));
         assert!(fails("1 % 0 == 0").contains("divides by 0"));

@@ -89,31 +89,49 @@ impl History {
 
 /// The numbers of the trials that `trial` runs again.
 pub(crate) fn retries(trial: &Trial) -> impl Iterator<Item = usize> {
-    let list = trial.system_attributes.get(RETRY_HISTORY).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|number| usize::try_from(number.as_u64()?).ok())
+    let list = trial
+        .system_attributes
+        .get(RETRY_HISTORY)
+        .and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|number| usize::try_from(number.as_u64()?).ok())
 }
 
 fn observe(space: &Space, study: &StudyRecord, trial: &Trial) -> Observation {
     let direction = study.directions.first().copied().unwrap_or_default();
-    let turned = study.directions.iter().zip(&trial.values).map(|(d, value)| d.turned(*value));
+    let turned = study
+        .directions
+        .iter()
+        .zip(&trial.values)
+        .map(|(d, value)| d.turned(*value));
     let losses: Vec<f64> = turned.collect();
-    let point = space.parameters().iter().enumerate().map(|(place, parameter)| {
-        // Our own trials have the parameters in the order of the space.
-        let same = |known: &&crate::trial::TrialParameter| known.name == parameter.name;
-        let known = trial.parameters.get(place).filter(same);
-        let known = known.or_else(|| trial.parameters.iter().find(same))?;
-        if *known.distribution == *parameter.distribution {
-            return Some(known.internal);
-        }
-        let value = known.distribution.external(known.internal);
-        parameter.distribution.internal(&value)
-    });
+    let point = space
+        .parameters()
+        .iter()
+        .enumerate()
+        .map(|(place, parameter)| {
+            // Our own trials have the parameters in the order of the space.
+            let same = |known: &&crate::trial::TrialParameter| known.name == parameter.name;
+            let known = trial.parameters.get(place).filter(same);
+            let known = known.or_else(|| trial.parameters.iter().find(same))?;
+            if *known.distribution == *parameter.distribution {
+                return Some(known.internal);
+            }
+            let value = known.distribution.external(known.internal);
+            parameter.distribution.internal(&value)
+        });
     Observation {
         point: point.collect(),
         state: trial.state,
-        report: trial.last_report().map(|(step, value)| (step, direction.turned(value))),
+        report: trial
+            .last_report()
+            .map(|(step, value)| (step, direction.turned(value))),
         violation: trial.violation(),
-        generation: trial.system_attributes.get(GENERATION).and_then(Value::as_u64),
+        generation: trial
+            .system_attributes
+            .get(GENERATION)
+            .and_then(Value::as_u64),
         losses,
     }
 }
@@ -157,16 +175,28 @@ impl Request<'_> {
 
     /// The trials before this one, whose state is `Running` where their result must not be used.
     pub fn observations(&self) -> impl Iterator<Item = (TrialState, &Observation)> {
-        self.observations.iter().enumerate().map(|(number, observation)| {
-            let hidden = number >= self.horizon && observation.state.is_finished();
-            (if hidden { TrialState::Running } else { observation.state }, observation)
-        })
+        self.observations
+            .iter()
+            .enumerate()
+            .map(|(number, observation)| {
+                let hidden = number >= self.horizon && observation.state.is_finished();
+                (
+                    if hidden {
+                        TrialState::Running
+                    } else {
+                        observation.state
+                    },
+                    observation,
+                )
+            })
     }
 
     /// The trials that ended with values.
     pub fn complete(&self) -> impl Iterator<Item = &Observation> {
         self.observations()
-            .filter(|(state, observation)| *state == TrialState::Complete && !observation.losses.is_empty())
+            .filter(|(state, observation)| {
+                *state == TrialState::Complete && !observation.losses.is_empty()
+            })
             .map(|(_, observation)| observation)
     }
 

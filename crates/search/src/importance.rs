@@ -35,18 +35,31 @@ pub fn importance(study: &Study) -> Vec<(String, f64)> {
         .map(|parameter| {
             let unit = |trial: &Trial| {
                 let value = trial.value_of(&parameter.name)?;
-                Some(parameter.distribution.to_unit(parameter.distribution.internal(&value)?))
+                Some(
+                    parameter
+                        .distribution
+                        .unit_of(parameter.distribution.internal(&value)?),
+                )
             };
             let all: Vec<f64> = trials.iter().filter_map(|(_, trial)| unit(trial)).collect();
-            let best: Vec<f64> = trials[..n_best].iter().filter_map(|(_, trial)| unit(trial)).collect();
+            let best: Vec<f64> = trials[..n_best]
+                .iter()
+                .filter_map(|(_, trial)| unit(trial))
+                .collect();
             if all.len() < MIN_TRIALS || best.is_empty() {
                 return (parameter.name.to_string(), 0.0);
             }
-            let cells = parameter.distribution.cardinality().map_or(GRID, |count| count.min(GRID));
+            let cells = parameter
+                .distribution
+                .cardinality()
+                .map_or(GRID, |count| count.min(GRID));
             let share_of_best = best.len() as f64 / n_best as f64;
             let share_of_all = all.len() as f64 / trials.len() as f64;
             let divergence = divergence(&density(&best, cells), &density(&all, cells));
-            (parameter.name.to_string(), share_of_best.powi(2) / share_of_all * divergence)
+            (
+                parameter.name.to_string(),
+                share_of_best.powi(2) / share_of_all * divergence,
+            )
         })
         .collect();
     let total: f64 = importance.iter().map(|(_, value)| value).sum();
@@ -59,7 +72,10 @@ pub fn importance(study: &Study) -> Vec<(String, f64)> {
 
 /// The Pearson divergence of `best` from `all`.
 fn divergence(best: &[f64], all: &[f64]) -> f64 {
-    best.iter().zip(all).map(|(best, all)| all * (best / all - 1.0).powi(2)).sum()
+    best.iter()
+        .zip(all)
+        .map(|(best, all)| all * (best / all - 1.0).powi(2))
+        .sum()
 }
 
 /// The probability of every cell of the unit interval, from kernels on `units` and one flat one.
@@ -75,7 +91,10 @@ fn density(units: &[f64], cells: usize) -> Vec<f64> {
         let inside = normal::mass(-unit / width, (1.0 - unit) / width);
         for (cell, density) in density.iter_mut().enumerate() {
             let low = cell as f64 / cells as f64;
-            let mass = normal::mass((low - unit) / width, (low + 1.0 / cells as f64 - unit) / width);
+            let mass = normal::mass(
+                (low - unit) / width,
+                (low + 1.0 / cells as f64 - unit) / width,
+            );
             *density += mass / inside / (n + 1.0);
         }
     }

@@ -10,7 +10,10 @@ pub(crate) fn eigen(matrix: &[Vec<f64>]) -> (Vec<f64>, Vec<Vec<f64>>) {
     }
     let scale: f64 = a.iter().flatten().map(|x| x * x).sum();
     for _ in 0..64 {
-        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i][j] * a[i][j]).sum();
+        let off: f64 = (0..n)
+            .flat_map(|i| (0..i).map(move |j| (i, j)))
+            .map(|(i, j)| a[i][j] * a[i][j])
+            .sum();
         if off <= 1e-24 * scale {
             break;
         }
@@ -29,10 +32,9 @@ pub(crate) fn eigen(matrix: &[Vec<f64>]) -> (Vec<f64>, Vec<Vec<f64>>) {
                     row[p] = c * x - s * y;
                     row[q] = s * x + c * y;
                 }
-                for k in 0..n {
-                    let (x, y) = (a[p][k], a[q][k]);
-                    a[p][k] = c * x - s * y;
-                    a[q][k] = s * x + c * y;
+                let (above, below) = a.split_at_mut(q);
+                for (x, y) in above[p].iter_mut().zip(below[0].iter_mut()) {
+                    (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
                 }
             }
         }
@@ -46,7 +48,11 @@ pub(crate) fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
     for (i, source) in matrix.iter().enumerate() {
         let mut row = vec![0.0; matrix.len()];
         for j in 0..=i {
-            let before = if j == i { dot(&row[..j], &row[..j]) } else { dot(&row[..j], &lower[j][..j]) };
+            let before = if j == i {
+                dot(&row[..j], &row[..j])
+            } else {
+                dot(&row[..j], &lower[j][..j])
+            };
             let rest = source[j] - before;
             if j < i {
                 row[j] = rest / lower[j][j];
@@ -97,17 +103,26 @@ mod tests {
     fn decompositions_give_the_matrix_back() {
         let n = 7;
         let mut stream = Stream::new(3, &[]);
-        let root: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| stream.normal()).collect()).collect();
+        let root: Vec<Vec<f64>> = (0..n)
+            .map(|_| (0..n).map(|_| stream.normal()).collect())
+            .collect();
         let matrix: Vec<Vec<f64>> = root
             .iter()
             .enumerate()
-            .map(|(i, a)| root.iter().enumerate().map(|(j, b)| dot(a, b) + f64::from(u8::from(i == j))).collect())
+            .map(|(i, a)| {
+                root.iter()
+                    .enumerate()
+                    .map(|(j, b)| dot(a, b) + f64::from(u8::from(i == j)))
+                    .collect()
+            })
             .collect();
         let (values, vectors) = eigen(&matrix);
         let lower = cholesky(&matrix).unwrap();
         for i in 0..n {
             for j in 0..n {
-                let again: f64 = (0..n).map(|k| vectors[i][k] * values[k] * vectors[j][k]).sum();
+                let again: f64 = (0..n)
+                    .map(|k| vectors[i][k] * values[k] * vectors[j][k])
+                    .sum();
                 assert!((again - matrix[i][j]).abs() < 1e-9);
                 assert!((dot(&lower[i], &lower[j]) - matrix[i][j]).abs() < 1e-9);
             }

@@ -11,7 +11,11 @@ pub(crate) fn cdf(x: f64) -> f64 {
 
 /// The share between `a` and `b`, without loss where both lie far out on one side.
 pub(crate) fn mass(a: f64, b: f64) -> f64 {
-    if a > 0.0 { cdf(-a) - cdf(-b) } else { cdf(b) - cdf(a) }
+    if a > 0.0 {
+        cdf(-a) - cdf(-b)
+    } else {
+        cdf(b) - cdf(a)
+    }
 }
 
 /// The place below which the share `p` lies.
@@ -22,7 +26,7 @@ pub(crate) fn quantile(p: f64) -> f64 {
         -3.969683028665376e1,
         2.209460984245205e2,
         -2.759285104469687e2,
-        1.383577518672690e2,
+        1.38357751867269e2,
         -3.066479806614716e1,
         2.506628277459239,
     ];
@@ -41,8 +45,12 @@ pub(crate) fn quantile(p: f64) -> f64 {
         4.374664141464968,
         2.938163982698783,
     ];
-    const D: [f64; 4] =
-        [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
+    const D: [f64; 4] = [
+        7.784695709041462e-3,
+        3.224671290700398e-1,
+        2.445134137142996,
+        3.754408661907416,
+    ];
     if p <= 0.0 {
         return f64::NEG_INFINITY;
     }
@@ -87,6 +95,10 @@ mod tests {
         }
         assert!((quantile(0.975) - 1.959963984540054).abs() < 1e-12);
         assert!((cdf(quantile(1e-12)) / 1e-12 - 1.0).abs() < 1e-9);
-        assert!((mass(8.0, 9.0) / 6.219832e-16 - 1.0).abs() < 1e-5, "{}", mass(8.0, 9.0));
+        assert!(
+            (mass(8.0, 9.0) / 6.219832e-16 - 1.0).abs() < 1e-5,
+            "{}",
+            mass(8.0, 9.0)
+        );
     }
 }

@@ -121,25 +121,39 @@ impl Study {
     /// Limits that are 0 or missing for a space without end, a storage that fails, and a study all of whose trials failed.
     pub fn optimize(&mut self, objective: &impl Objective, limits: Limits) -> Result<Stop> {
         if limits.timeout == Some(Duration::ZERO) {
-            return Err(SearchError::Setting("timeout must be above 0 seconds".to_owned()));
+            return Err(SearchError::Setting(
+                "timeout must be above 0 seconds".to_owned(),
+            ));
         }
         if limits.trials == Some(0) {
-            return Err(SearchError::Setting("the number of trials must be above 0".to_owned()));
-        }
-        if limits.trials.is_none() && limits.timeout.is_none() && self.space().cardinality().is_none() {
             return Err(SearchError::Setting(
-                "a search needs a number of trials or a timeout, else it would never end".to_owned(),
+                "the number of trials must be above 0".to_owned(),
+            ));
+        }
+        if limits.trials.is_none()
+            && limits.timeout.is_none()
+            && self.space().cardinality().is_none()
+        {
+            return Err(SearchError::Setting(
+                "a search needs a number of trials or a timeout, else it would never end"
+                    .to_owned(),
             ));
         }
         let deadline = limits.timeout.map(|timeout| Instant::now() + timeout);
         let workers = self.options().workers;
-        let shared = Shared { study: Mutex::new(self), ended: Condvar::new() };
+        let shared = Shared {
+            study: Mutex::new(self),
+            ended: Condvar::new(),
+        };
         let stops: Vec<Result<Stop>> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..workers)
                 .map(|_| scope.spawn(|| work(&shared, objective, limits, deadline)))
                 .collect();
             let panicked = || SearchError::Setting("the objective panicked".to_owned());
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
+                .collect()
         });
         let mut stop = Stop::Trials;
         for result in stops {
@@ -185,7 +199,10 @@ fn work(
                     study.report(number, step, value)?;
                     study.should_prune(number)
                 };
-                let outcome = objective.evaluate(&Running { started, report: &report });
+                let outcome = objective.evaluate(&Running {
+                    started,
+                    report: &report,
+                });
                 shared.lock().tell(number, &outcome)?;
                 shared.ended.notify_all();
             }

@@ -13,7 +13,9 @@ pub(crate) fn ranks(losses: &[&[f64]]) -> Vec<usize> {
     let mut rest: Vec<usize> = (0..losses.len()).collect();
     for rank in 0.. {
         let (front, others): (Vec<usize>, Vec<usize>) = rest.iter().partition(|place| {
-            !rest.iter().any(|other| dominates(losses[*other], losses[**place]))
+            !rest
+                .iter()
+                .any(|other| dominates(losses[*other], losses[**place]))
         });
         for place in &front {
             ranks[*place] = rank;
@@ -30,7 +32,9 @@ pub(crate) fn ranks(losses: &[&[f64]]) -> Vec<usize> {
 /// How alone every vector of a front stands: the half perimeter of the box that its neighbours span, the ends infinite.
 pub(crate) fn crowding(front: &[&[f64]]) -> Vec<f64> {
     let mut distances = vec![0.0; front.len()];
-    let Some(first) = front.first() else { return distances };
+    let Some(first) = front.first() else {
+        return distances;
+    };
     for objective in 0..first.len() {
         let mut order: Vec<usize> = (0..front.len()).collect();
         order.sort_by(|a, b| front[*a][objective].total_cmp(&front[*b][objective]));
@@ -40,7 +44,8 @@ pub(crate) fn crowding(front: &[&[f64]]) -> Vec<f64> {
         distances[highest] = f64::INFINITY;
         if width > 0.0 && width.is_finite() {
             for three in order.windows(3) {
-                distances[three[1]] += (front[three[2]][objective] - front[three[0]][objective]) / width;
+                distances[three[1]] +=
+                    (front[three[2]][objective] - front[three[0]][objective]) / width;
             }
         }
     }
@@ -55,7 +60,13 @@ mod tests {
 
     #[test]
     fn fronts_are_peeled_one_after_the_other() {
-        let losses: [&[f64]; 5] = [&[1.0, 4.0], &[2.0, 2.0], &[4.0, 1.0], &[3.0, 3.0], &[5.0, 5.0]];
+        let losses: [&[f64]; 5] = [
+            &[1.0, 4.0],
+            &[2.0, 2.0],
+            &[4.0, 1.0],
+            &[3.0, 3.0],
+            &[5.0, 5.0],
+        ];
         assert_eq!(ranks(&losses), [0, 0, 0, 1, 2]);
         let distances = crowding(&losses[..3]);
         assert_eq!(distances, [f64::INFINITY, 2.0, f64::INFINITY]);

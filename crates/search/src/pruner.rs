@@ -29,9 +29,15 @@ impl Reports<'_> {
     }
 
     /// The reports of a trial as losses, by ascending step.
-    pub fn losses<'a>(&self, trial: &'a Trial) -> impl DoubleEndedIterator<Item = (i64, f64)> + Clone + use<'a> {
+    pub fn losses<'a>(
+        &self,
+        trial: &'a Trial,
+    ) -> impl DoubleEndedIterator<Item = (i64, f64)> + Clone + use<'a> {
         let direction = self.direction;
-        trial.intermediate.iter().map(move |(step, value)| (*step, direction.turned(*value)))
+        trial
+            .intermediate
+            .iter()
+            .map(move |(step, value)| (*step, direction.turned(*value)))
     }
 
     /// All trials but `trial` that may be looked at.
@@ -44,7 +50,8 @@ impl Reports<'_> {
 
     /// Those of [`Self::others`] that are complete.
     pub fn complete<'a>(&'a self, trial: &'a Trial) -> impl Iterator<Item = &'a Trial> + Clone {
-        self.others(trial).filter(|other| other.state == TrialState::Complete)
+        self.others(trial)
+            .filter(|other| other.state == TrialState::Complete)
     }
 }
 
@@ -67,7 +74,9 @@ impl Pruner for NoPruner {
 /// Whether the last report of a trial is the first in its interval of steps, after the warm-up.
 fn is_due(trial: &Trial, warmup_steps: i64, interval_steps: i64) -> bool {
     let mut steps = trial.intermediate.iter().rev().map(|(step, _)| *step);
-    let Some(step) = steps.next() else { return false };
+    let Some(step) = steps.next() else {
+        return false;
+    };
     let since_warmup = step - warmup_steps;
     let begin = since_warmup.div_euclid(interval_steps) * interval_steps + warmup_steps;
     since_warmup >= 0 && steps.next().is_none_or(|before| before < begin)
@@ -118,8 +127,15 @@ pub struct PatientConfig {
     pub wrapped: Box<PrunerConfig>,
 }
 
-const NAMES: [&str; 7] =
-    ["none", "median", "percentile", "halving", "hyperband", "threshold", "patient"];
+const NAMES: [&str; 7] = [
+    "none",
+    "median",
+    "percentile",
+    "halving",
+    "hyperband",
+    "threshold",
+    "patient",
+];
 
 impl PrunerConfig {
     /// The pruner of a name with its default settings; `asha` and `successive-halving` are names of `halving`.
@@ -130,9 +146,10 @@ impl PrunerConfig {
         Ok(match name.to_ascii_lowercase().replace('_', "-").as_str() {
             "none" => Self::None,
             "median" => Self::Median(PercentilePruner::default()),
-            "percentile" => {
-                Self::Percentile(PercentilePruner { percentile: 25.0, ..PercentilePruner::default() })
-            }
+            "percentile" => Self::Percentile(PercentilePruner {
+                percentile: 25.0,
+                ..PercentilePruner::default()
+            }),
             "halving" | "asha" | "successive-halving" => Self::Halving(HalvingPruner::default()),
             "hyperband" => Self::Hyperband(HyperbandPruner::default()),
             "patient" => Self::Patient(PatientConfig {
@@ -162,7 +179,10 @@ impl PrunerConfig {
         Ok(match self {
             Self::None => Box::new(NoPruner),
             Self::Median(pruner) => {
-                let pruner = PercentilePruner { percentile: 50.0, ..*pruner };
+                let pruner = PercentilePruner {
+                    percentile: 50.0,
+                    ..*pruner
+                };
                 pruner.check()?;
                 Box::new(pruner)
             }
@@ -184,7 +204,9 @@ impl PrunerConfig {
             }
             Self::Patient(config) => {
                 if config.min_delta.is_nan() || config.min_delta < 0.0 {
-                    return Err(SearchError::Setting("min_delta must be at least 0".to_owned()));
+                    return Err(SearchError::Setting(
+                        "min_delta must be at least 0".to_owned(),
+                    ));
                 }
                 let wrapped = match *config.wrapped {
                     Self::None => None,

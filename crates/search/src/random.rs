@@ -31,9 +31,7 @@ impl Stream {
     /// 64 random bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.counter = self.counter.wrapping_add(1);
-        mix(self
-            .key
-            .wrapping_add(self.counter.wrapping_mul(GOLDEN)))
+        mix(self.key.wrapping_add(self.counter.wrapping_mul(GOLDEN)))
     }
 
     /// Uniform in `[0, 1)`.
@@ -87,6 +85,9 @@ mod tests {
         let draws: Vec<f64> = (0..n).map(|_| stream.normal()).collect();
         let mean = draws.iter().sum::<f64>() / f64::from(n);
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / f64::from(n);
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
+            "{mean} {variance}"
+        );
     }
 }

@@ -99,7 +99,7 @@ impl SamplerConfig {
     #[must_use]
     pub fn build(&self) -> Box<dyn Sampler> {
         match self {
-            Self::Tpe(sampler) => Box::new(sampler.clone()),
+            Self::Tpe(sampler) => Box::new(*sampler),
             Self::Random(sampler) => Box::new(*sampler),
             Self::Grid(sampler) => Box::new(*sampler),
             Self::Qmc(sampler) => Box::new(*sampler),

@@ -35,8 +35,15 @@ const BITS: u32 = 32;
 /// Coordinate `dimension` of scrambled point `index`, in `[0, 1)`.
 pub(crate) fn scrambled(index: u32, dimension: usize, seed: u64) -> f64 {
     let (group, dimension) = (dimension / GROUP, dimension % GROUP);
-    let index = if group == 0 { index } else { owen(index, key(seed, group, usize::MAX)) };
-    unit(owen(coordinate(index, dimension), key(seed, group, dimension)))
+    let index = if group == 0 {
+        index
+    } else {
+        owen(index, key(seed, group, usize::MAX))
+    };
+    unit(owen(
+        coordinate(index, dimension),
+        key(seed, group, dimension),
+    ))
 }
 
 fn key(seed: u64, group: usize, dimension: usize) -> u32 {
@@ -95,7 +102,9 @@ mod tests {
         let golden = include_str!("../tests/golden/sobol.json");
         let golden: Vec<(u32, Vec<f64>)> = serde_json::from_str(golden).unwrap();
         for (index, row) in golden {
-            let point: Vec<f64> = (0..GROUP).map(|dimension| unit(coordinate(index, dimension))).collect();
+            let point: Vec<f64> = (0..GROUP)
+                .map(|dimension| unit(coordinate(index, dimension)))
+                .collect();
             assert_eq!(point, row, "{index}");
         }
     }

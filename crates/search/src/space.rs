@@ -57,7 +57,10 @@ impl Space {
             ));
         }
         for (place, parameter) in parameters.iter().enumerate() {
-            if parameters[..place].iter().any(|other| other.name == parameter.name) {
+            if parameters[..place]
+                .iter()
+                .any(|other| other.name == parameter.name)
+            {
                 return Err(SearchError::parameter(&parameter.name, "is given twice"));
             }
             for name in parameter.condition.iter().flat_map(Expression::names) {
@@ -69,7 +72,10 @@ impl Space {
             }
         }
         let parameters = in_order(parameters)?;
-        Ok(Self { parameters, constraints: Vec::new() })
+        Ok(Self {
+            parameters,
+            constraints: Vec::new(),
+        })
     }
 
     /// The space with a constraint that every point must satisfy, such as `d_model % n_heads == 0`. One that speaks of a parameter that is not active
@@ -95,7 +101,8 @@ impl Space {
     /// The space with a rule that is code, such as a budget of parameters or memory; `name` is what messages call it.
     #[must_use]
     pub fn with_predicate(mut self, name: &str, predicate: Predicate) -> Self {
-        self.constraints.push(Constraint::Predicate(name.to_owned(), predicate));
+        self.constraints
+            .push(Constraint::Predicate(name.to_owned(), predicate));
         self
     }
 
@@ -108,14 +115,18 @@ impl Space {
     /// The number of points if all parameters are active; nothing where there are too many to count.
     #[must_use]
     pub fn cardinality(&self) -> Option<usize> {
-        self.parameters.iter().try_fold(1usize, |product, parameter| {
-            product.checked_mul(parameter.distribution.cardinality()?)
-        })
+        self.parameters
+            .iter()
+            .try_fold(1usize, |product, parameter| {
+                product.checked_mul(parameter.distribution.cardinality()?)
+            })
     }
 
     /// The place of a parameter.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.parameters.iter().position(|parameter| &*parameter.name == name)
+        self.parameters
+            .iter()
+            .position(|parameter| &*parameter.name == name)
     }
 
     /// Leaves only what is active in `point`, which has a number for every parameter.
@@ -163,7 +174,10 @@ impl Space {
             .iter()
             .zip(point)
             .filter_map(|(parameter, value)| {
-                Some((parameter.name.to_string(), parameter.distribution.external((*value)?)))
+                Some((
+                    parameter.name.to_string(),
+                    parameter.distribution.external((*value)?),
+                ))
             })
             .collect()
     }
@@ -177,7 +191,7 @@ impl Space {
             .parameters
             .iter()
             .zip(units)
-            .map(|(parameter, unit)| Some(parameter.distribution.from_unit(unit)))
+            .map(|(parameter, unit)| Some(parameter.distribution.at_unit(unit)))
             .collect();
         self.prune_inactive(&mut point)?;
         Ok(point)
@@ -272,10 +286,23 @@ mod tests {
     #[test]
     fn faults_name_the_parameter() {
         assert!(space("").err().unwrap().to_string().contains("is empty"));
-        let circle = "a = { min = 0, max = 1, when = 'b > 1' }\nb = { min = 0, max = 1, when = 'a > 1' }";
+        let circle =
+            "a = { min = 0, max = 1, when = 'b > 1' }\nb = { min = 0, max = 1, when = 'a > 1' }";
         let message = space(circle).err().unwrap();
-        assert!(message.to_string().contains("a: its condition depends, through others, on itself"), "{message}");
-        let message = space("alpha = [1, 2]").unwrap().with_constraint("alhpa > 1").err().unwrap();
-        assert!(message.to_string().contains("did you mean `alpha`?"), "{message}");
+        assert!(
+            message
+                .to_string()
+                .contains("a: its condition depends, through others, on itself"),
+            "{message}"
+        );
+        let message = space("alpha = [1, 2]")
+            .unwrap()
+            .with_constraint("alhpa > 1")
+            .err()
+            .unwrap();
+        assert!(
+            message.to_string().contains("did you mean `alpha`?"),
+            "{message}"
+        );
     }
 }

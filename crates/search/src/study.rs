@@ -3,20 +3,24 @@
 //! [`Study::ask`] gives a trial, [`Study::report`] and [`Study::should_prune`] go with it, [`Study::tell`] ends it. Who runs the trial does not matter:
 //! a closure, a thread, a child process, a machine elsewhere. [`Study::optimize`] is the loop for closures.
 
+mod proposal;
+mod queue;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
+use self::proposal::propose;
+use self::queue::{FIXED, parameters_of, retry, start_waiting, waiting_trial};
 use crate::error::{Result, SearchError};
-use crate::history::{History, RETRY_HISTORY, Request, retries};
+use crate::history::History;
 use crate::pareto;
 use crate::pruner::{NoPruner, Pruner, Reports};
-use crate::random::mix;
-use crate::sampler::{Proposal, Sampler, TpeSampler};
-use crate::space::{Point, Space};
+use crate::sampler::{Sampler, TpeSampler};
+use crate::space::Space;
 use crate::storage::{Change, MemoryStorage, NewTrial, State, Storage, StudyRecord};
-use crate::trial::{Direction, FAILURE, Trial, TrialParameter, TrialState};
+use crate::trial::{Direction, FAILURE, Trial, TrialState};
 
 /// What a study is, apart from its space.
 #[derive(Clone, Debug)]
@@ -90,11 +94,6 @@ pub enum Recovery {
 
 /// A note on a study: the seed of its draws.
 const SEED: &str = "llm:seed";
-/// Random points that are tried before a space is searched through, or held for impossible.
-const RANDOM_TRIES: u64 = 2_000;
-/// Spaces up to so many points are searched through when random points fail.
-const ENUMERABLE: usize = 1_000_000;
-
 /// A search in progress.
 pub struct Study {
     storage: Box<dyn Storage>,
@@ -120,12 +119,20 @@ impl Study {
     ///
     /// # Errors
     /// Settings that are out of range, other directions than those of the study that is there, a storage that cannot be written.
-    pub fn open(mut storage: Box<dyn Storage>, space: Space, options: StudyOptions) -> Result<Self> {
+    pub fn open(
+        mut storage: Box<dyn Storage>,
+        space: Space,
+        options: StudyOptions,
+    ) -> Result<Self> {
         if options.directions.is_empty() {
-            return Err(SearchError::Setting("a study needs at least one direction".to_owned()));
+            return Err(SearchError::Setting(
+                "a study needs at least one direction".to_owned(),
+            ));
         }
         if options.workers == 0 {
-            return Err(SearchError::Setting("workers must be at least 1".to_owned()));
+            return Err(SearchError::Setting(
+                "workers must be at least 1".to_owned(),
+            ));
         }
         let name = options.name.clone();
         storage.transaction(&mut |state| {
@@ -151,7 +158,9 @@ impl Study {
         }
         let id = record.id;
         storage.transaction(&mut |state| {
-            let noted = state.study(id).is_some_and(|study| study.system_attributes.contains_key(SEED));
+            let noted = state
+                .study(id)
+                .is_some_and(|study| study.system_attributes.contains_key(SEED));
             let note = Change::SetStudySystemAttribute {
                 study: id,
                 key: SEED.to_owned(),
@@ -160,7 +169,11 @@ impl Study {
             Ok(if noted { Vec::new() } else { vec![note] })
         })?;
         let record = storage.state().study(id).ok_or_else(missing)?;
-        let seed = record.system_attributes.get(SEED).and_then(Value::as_u64).unwrap_or(options.seed);
+        let seed = record
+            .system_attributes
+            .get(SEED)
+            .and_then(Value::as_u64)
+            .unwrap_or(options.seed);
         Ok(Self {
             storage,
             id,
@@ -197,7 +210,10 @@ impl Study {
     /// Its settings; the seed is that of the study.
     #[must_use]
     pub fn options(&self) -> StudyOptions {
-        StudyOptions { seed: self.seed, ..self.options.clone() }
+        StudyOptions {
+            seed: self.seed,
+            ..self.options.clone()
+        }
     }
 
     /// Its space.
@@ -225,7 +241,9 @@ impl Study {
     pub fn best(&self) -> Option<&Trial> {
         let direction = self.options.directions[0];
         self.feasible().min_by(|a, b| {
-            direction.turned(a.values[0]).total_cmp(&direction.turned(b.values[0]))
+            direction
+                .turned(a.values[0])
+                .total_cmp(&direction.turned(b.values[0]))
         })
     }
 
@@ -235,11 +253,18 @@ impl Study {
         let trials: Vec<&Trial> = self.feasible().collect();
         let turned = |trial: &Trial| {
             let pairs = self.options.directions.iter().zip(&trial.values);
-            pairs.map(|(direction, value)| direction.turned(*value)).collect::<Vec<f64>>()
+            pairs
+                .map(|(direction, value)| direction.turned(*value))
+                .collect::<Vec<f64>>()
         };
         let losses: Vec<Vec<f64>> = trials.iter().map(|trial| turned(trial)).collect();
         let dominated = |loss: &[f64]| losses.iter().any(|other| pareto::dominates(other, loss));
-        trials.iter().zip(&losses).filter(|(_, loss)| !dominated(loss)).map(|(trial, _)| *trial).collect()
+        trials
+            .iter()
+            .zip(&losses)
+            .filter(|(_, loss)| !dominated(loss))
+            .map(|(trial, _)| *trial)
+            .collect()
     }
 
     fn feasible(&self) -> impl Iterator<Item = &Trial> {
@@ -272,17 +297,39 @@ impl Study {
     /// # Errors
     /// A space that is exhausted or that no point satisfies, and a storage that fails.
     pub fn try_ask(&mut self, limit: Option<usize>) -> Result<Asked> {
-        let Self { storage, id, seed, space, options, sampler, history, .. } = self;
+        let Self {
+            storage,
+            id,
+            seed,
+            space,
+            options,
+            sampler,
+            history,
+            ..
+        } = self;
         let mut answer = Asked::Wait;
         storage.transaction(&mut |state| {
             let study = known_study(state, *id, &options.name)?;
             history.update(space, study);
             let now = OffsetDateTime::now_utc();
             let waiting = history.open.iter().map(|number| &study.trials[*number]);
-            if let Some(trial) = waiting.filter(|trial| trial.state == TrialState::Waiting).min_by_key(|trial| trial.number) {
-                let proposal = propose(history, trial.number, space, options, *seed, sampler.as_mut())?;
+            if let Some(trial) = waiting
+                .filter(|trial| trial.state == TrialState::Waiting)
+                .min_by_key(|trial| trial.number)
+            {
+                let proposal = propose(
+                    history,
+                    trial.number,
+                    space,
+                    options,
+                    *seed,
+                    sampler.as_mut(),
+                )?;
                 let (params, changes) = start_waiting(trial, space, &proposal.point, now)?;
-                answer = Asked::Trial(Started { number: trial.number, params });
+                answer = Asked::Trial(Started {
+                    number: trial.number,
+                    params,
+                });
                 return Ok(changes);
             }
             if limit.is_some_and(|limit| history.distinct() >= limit) {
@@ -295,7 +342,10 @@ impl Study {
                 return Ok(Vec::new());
             }
             let proposal = propose(history, number, space, options, *seed, sampler.as_mut())?;
-            answer = Asked::Trial(Started { number, params: space.values(&proposal.point) });
+            answer = Asked::Trial(Started {
+                number,
+                params: space.values(&proposal.point),
+            });
             let trial = NewTrial {
                 state: TrialState::Running,
                 values: Vec::new(),
@@ -306,7 +356,10 @@ impl Study {
                 started: Some(now),
                 finished: None,
             };
-            Ok(vec![Change::CreateTrial { study: *id, trial: Box::new(trial) }])
+            Ok(vec![Change::CreateTrial {
+                study: *id,
+                trial: Box::new(trial),
+            }])
         })?;
         Ok(answer)
     }
@@ -321,11 +374,21 @@ impl Study {
                 let known: Vec<&str> = self.space.parameters().iter().map(|p| &*p.name).collect();
                 return Err(SearchError::parameter(
                     name,
-                    format!("is not in the space; {}", crate::error::nearest(name, known)),
+                    format!(
+                        "is not in the space; {}",
+                        crate::error::nearest(name, known)
+                    ),
                 ));
             };
-            if self.space.parameters()[place].distribution.internal(value).is_none() {
-                return Err(SearchError::parameter(name, format!("{value} is not one of its values")));
+            if self.space.parameters()[place]
+                .distribution
+                .internal(value)
+                .is_none()
+            {
+                return Err(SearchError::parameter(
+                    name,
+                    format!("{value} is not one of its values"),
+                ));
             }
         }
         let mut notes = Map::new();
@@ -333,7 +396,10 @@ impl Study {
         let study = self.id;
         self.storage.transaction(&mut |_| {
             let trial = waiting_trial(Vec::new(), Map::new(), notes.clone());
-            Ok(vec![Change::CreateTrial { study, trial: Box::new(trial) }])
+            Ok(vec![Change::CreateTrial {
+                study,
+                trial: Box::new(trial),
+            }])
         })
     }
 
@@ -343,7 +409,11 @@ impl Study {
     /// A trial that is not running, and a storage that fails.
     pub fn report(&mut self, number: usize, step: i64, value: f64) -> Result<()> {
         self.change(number, &mut |trial| {
-            Ok(vec![Change::Report { trial: trial.id, step, value }])
+            Ok(vec![Change::Report {
+                trial: trial.id,
+                step,
+                value,
+            }])
         })
     }
 
@@ -425,9 +495,15 @@ impl Study {
             }
             let last = trial.last_report().filter(|_| state == TrialState::Pruned);
             let values = values.clone().or_else(|| {
-                last.filter(|(_, value)| value.is_finite()).map(|(_, value)| vec![value])
+                last.filter(|(_, value)| value.is_finite())
+                    .map(|(_, value)| vec![value])
             });
-            changes.push(Change::SetState { trial: trial.id, state, values, at: now });
+            changes.push(Change::SetState {
+                trial: trial.id,
+                state,
+                values,
+                at: now,
+            });
             Ok(changes)
         })
     }
@@ -449,9 +525,10 @@ impl Study {
             .filter(|trial| trial.state == TrialState::Running)
             .filter(|trial| match which {
                 Recovery::All => true,
-                Recovery::DeadWorkers => {
-                    trial.worker.as_deref().is_some_and(|worker| self.storage.is_dead(worker))
-                }
+                Recovery::DeadWorkers => trial
+                    .worker
+                    .as_deref()
+                    .is_some_and(|worker| self.storage.is_dead(worker)),
             })
             .map(|trial| trial.number)
             .collect();
@@ -481,7 +558,10 @@ impl Study {
     #[must_use]
     pub fn count(&self, state: TrialState) -> usize {
         let superseded = |number| self.history.is_superseded(number);
-        self.trials().iter().filter(|trial| trial.state == state && !superseded(trial.number)).count()
+        self.trials()
+            .iter()
+            .filter(|trial| trial.state == state && !superseded(trial.number))
+            .count()
     }
 
     fn record(&self) -> Option<&StudyRecord> {
@@ -508,12 +588,13 @@ impl Study {
     }
 }
 
-/// A note on a trial: values that it must have. Optuna's name.
-const FIXED: &str = "fixed_params";
-
 /// The first trial whose result trial `number` must not see.
 fn horizon(options: &StudyOptions, number: usize) -> usize {
-    if options.deterministic { (number + 1).saturating_sub(options.workers) } else { usize::MAX }
+    if options.deterministic {
+        (number + 1).saturating_sub(options.workers)
+    } else {
+        usize::MAX
+    }
 }
 
 fn known_study<'a>(state: &'a State, id: i64, name: &str) -> Result<&'a StudyRecord> {
@@ -526,171 +607,11 @@ fn known_study<'a>(state: &'a State, id: i64, name: &str) -> Result<&'a StudyRec
 fn known_trial(study: &StudyRecord, number: usize) -> Result<&Trial> {
     study.trials.get(number).ok_or_else(|| SearchError::Trial {
         number,
-        message: format!("is not in the study, which has {} trials", study.trials.len()),
-    })
-}
-
-/// A point for trial `number`: from the sampler, at random, or the first that is left.
-fn propose(
-    history: &History,
-    number: usize,
-    space: &Space,
-    options: &StudyOptions,
-    seed: u64,
-    sampler: &mut dyn Sampler,
-) -> Result<Proposal> {
-    let fault = std::cell::RefCell::new(None);
-    let broken = std::cell::RefCell::new(None);
-    let accept = |point: &Point| match space.broken(point) {
-        Ok(None) => !history.was_tried(point),
-        Ok(Some(constraint)) => {
-            broken.replace(Some(constraint));
-            false
-        }
-        Err(error) => {
-            fault.replace(Some(error));
-            false
-        }
-    };
-    let mut request = Request {
-        space,
-        observations: &history.observations,
-        horizon: horizon(options, number),
-        number,
-        objectives: options.directions.len(),
-        seed,
-        accept: &accept,
-    };
-    let mut found = sampler.propose(&request)?;
-    if found.is_none() {
-        request.seed = mix(seed);
-        for attempt in 0..RANDOM_TRIES {
-            let point = crate::sampler::random_point(&request, attempt)?;
-            if accept(&point) {
-                found = Some(Proposal { point, ..Proposal::default() });
-                break;
-            }
-        }
-    }
-    if let Some(error) = fault.take() {
-        return Err(error);
-    }
-    if let Some(proposal) = found {
-        return Ok(proposal);
-    }
-    let points = space.cardinality().filter(|points| *points <= ENUMERABLE);
-    if let Some(points) = points {
-        for place in 0..points {
-            let point = space.nth_point(place)?;
-            if accept(&point) {
-                return Ok(Proposal { point, ..Proposal::default() });
-            }
-        }
-        if history.tried() > 0 {
-            return Err(SearchError::Exhausted(history.tried()));
-        }
-    }
-    Err(SearchError::Space(match broken.take() {
-        Some(constraint) => format!(
-            "no point satisfies `{constraint}`{}; widen the parameters in it",
-            if points.is_some() { String::new() } else { format!(" among {RANDOM_TRIES} drawn") }
+        message: format!(
+            "is not in the study, which has {} trials",
+            study.trials.len()
         ),
-        None => "no new point was found".to_owned(),
-    }))
-}
-
-fn parameters_of(space: &Space, point: &Point) -> Vec<TrialParameter> {
-    let pairs = space.parameters().iter().zip(point);
-    pairs
-        .filter_map(|(parameter, value)| {
-            Some(TrialParameter {
-                name: parameter.name.clone(),
-                distribution: parameter.distribution.clone(),
-                internal: (*value)?,
-            })
-        })
-        .collect()
-}
-
-/// Starts a trial from the queue: with the parameters that it has, those that are fixed, and the rest from `point`.
-fn start_waiting(
-    trial: &Trial,
-    space: &Space,
-    point: &Point,
-    now: OffsetDateTime,
-) -> Result<(Map<String, Value>, Vec<Change>)> {
-    let fixed = trial.system_attributes.get(FIXED).and_then(Value::as_object);
-    let mut whole: Point = Vec::new();
-    for (place, parameter) in space.parameters().iter().enumerate() {
-        let name = &*parameter.name;
-        let known = trial.value_of(name).or_else(|| fixed?.get(name).cloned());
-        let wanted = known.and_then(|value| parameter.distribution.internal(&value));
-        // What is active with the fixed values may have no value in `point`.
-        whole.push(wanted.or(point[place]).or(Some(parameter.distribution.from_unit(0.5))));
-    }
-    space.prune_inactive(&mut whole)?;
-    let mut changes = vec![Change::SetState {
-        trial: trial.id,
-        state: TrialState::Running,
-        values: None,
-        at: now,
-    }];
-    let new = parameters_of(space, &whole).into_iter();
-    changes.extend(
-        new.filter(|parameter| trial.value_of(&parameter.name).is_none())
-            .map(|parameter| Change::SetParameter { trial: trial.id, parameter }),
-    );
-    Ok((space.values(&whole), changes))
-}
-
-fn waiting_trial(
-    parameters: Vec<TrialParameter>,
-    user_attributes: Map<String, Value>,
-    system_attributes: Map<String, Value>,
-) -> NewTrial {
-    NewTrial {
-        state: TrialState::Waiting,
-        values: Vec::new(),
-        parameters,
-        intermediate: Vec::new(),
-        user_attributes,
-        system_attributes,
-        started: None,
-        finished: None,
-    }
-}
-
-/// Ends a lost trial and queues it again, with Optuna's notes of that.
-fn retry(
-    study: &StudyRecord,
-    trial: &Trial,
-    max_retries: usize,
-    now: OffsetDateTime,
-) -> Vec<Change> {
-    let before: Vec<usize> = retries(trial).collect();
-    let queued = study.trials.iter().any(|other| retries(other).any(|number| number == trial.number));
-    let mut changes = Vec::new();
-    // Queued first: if only this gets written, the trial is found again and not queued twice.
-    if before.len() < max_retries && !queued {
-        let mut notes = trial.system_attributes.clone();
-        notes.entry("failed_trial").or_insert(json!(trial.number));
-        let all: Vec<usize> = before.iter().copied().chain([trial.number]).collect();
-        notes.insert(RETRY_HISTORY.to_owned(), json!(all));
-        let again = waiting_trial(trial.parameters.clone(), trial.user_attributes.clone(), notes);
-        changes.push(Change::CreateTrial { study: study.id, trial: Box::new(again) });
-    }
-    changes.push(Change::SetUserAttribute {
-        trial: trial.id,
-        key: FAILURE.to_owned(),
-        value: json!("its worker ended"),
-    });
-    changes.push(Change::SetState {
-        trial: trial.id,
-        state: TrialState::Failed,
-        values: None,
-        at: now,
-    });
-    changes
+    })
 }
 
 /// When [`Study::optimize`] ends.

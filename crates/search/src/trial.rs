@@ -23,11 +23,19 @@ pub enum TrialState {
 }
 
 impl TrialState {
-    const ALL: [Self; 5] =
-        [Self::Running, Self::Complete, Self::Pruned, Self::Failed, Self::Waiting];
+    const ALL: [Self; 5] = [
+        Self::Running,
+        Self::Complete,
+        Self::Pruned,
+        Self::Failed,
+        Self::Waiting,
+    ];
 
     pub(crate) fn code(self) -> i64 {
-        Self::ALL.iter().position(|state| *state == self).unwrap_or_default() as i64
+        Self::ALL
+            .iter()
+            .position(|state| *state == self)
+            .unwrap_or_default() as i64
     }
 
     pub(crate) fn of_code(code: i64) -> Option<Self> {
@@ -98,7 +106,10 @@ impl Trial {
     /// The value of a parameter.
     #[must_use]
     pub fn value_of(&self, name: &str) -> Option<Value> {
-        let parameter = self.parameters.iter().find(|parameter| &*parameter.name == name)?;
+        let parameter = self
+            .parameters
+            .iter()
+            .find(|parameter| &*parameter.name == name)?;
         Some(parameter.distribution.external(parameter.internal))
     }
 
@@ -127,13 +138,19 @@ impl Trial {
     #[must_use]
     pub fn violation(&self) -> f64 {
         let excess = |value: &Value| value.as_f64().unwrap_or(0.0).max(0.0);
-        let list = self.system_attributes.get("constraints").and_then(Value::as_array);
+        let list = self
+            .system_attributes
+            .get("constraints")
+            .and_then(Value::as_array);
         list.into_iter().flatten().map(excess).sum()
     }
 
     /// Enters a report at its place; a step that is there is overwritten.
     pub(crate) fn report(&mut self, step: i64, value: f64) {
-        match self.intermediate.binary_search_by_key(&step, |(step, _)| *step) {
+        match self
+            .intermediate
+            .binary_search_by_key(&step, |(step, _)| *step)
+        {
             Ok(place) => self.intermediate[place].1 = value,
             Err(place) => self.intermediate.insert(place, (step, value)),
         }
@@ -160,7 +177,11 @@ impl Direction {
     }
 
     pub(crate) fn of_code(code: i64) -> Self {
-        if code == 2 { Self::Maximize } else { Self::Minimize }
+        if code == 2 {
+            Self::Maximize
+        } else {
+            Self::Minimize
+        }
     }
 
     /// `value`, turned so that less is better; turning twice gives it back.

@@ -42,7 +42,9 @@ impl HalvingPruner {
     pub(super) fn check(&self) -> Result<()> {
         check_resources(self.min_resource, self.reduction_factor)?;
         if self.bootstrap_count > 0 && self.min_resource.is_none() {
-            return Err(SearchError::Setting("bootstrap_count needs min_resource".to_owned()));
+            return Err(SearchError::Setting(
+                "bootstrap_count needs min_resource".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -54,16 +56,26 @@ impl HalvingPruner {
         trial: &Trial,
         is_peer: &dyn Fn(&Trial) -> bool,
     ) -> bool {
-        let Some((step, _)) = trial.last_report() else { return false };
+        let Some((step, _)) = trial.last_report() else {
+            return false;
+        };
         let min_resource = self.min_resource.or_else(|| {
-            let first = reports.complete(trial).filter(|other| is_peer(other)).find_map(Trial::last_report);
+            let first = reports
+                .complete(trial)
+                .filter(|other| is_peer(other))
+                .find_map(Trial::last_report);
             first.map(|(last_step, _)| (last_step / 100).max(1))
         });
-        let Some(min_resource) = min_resource else { return false };
-        let Some(loss) = reports.losses(trial).next_back().map(|(_, loss)| loss) else { return false };
+        let Some(min_resource) = min_resource else {
+            return false;
+        };
+        let Some(loss) = reports.losses(trial).next_back().map(|(_, loss)| loss) else {
+            return false;
+        };
         let before = reports.losses(trial).rev().nth(1).map(|(step, _)| step);
         let mut rung = min_resource.saturating_mul(
-            self.reduction_factor.saturating_pow(self.min_early_stopping_rate),
+            self.reduction_factor
+                .saturating_pow(self.min_early_stopping_rate),
         );
         while rung <= step {
             // A rung that an earlier report reached has been decided.
@@ -117,7 +129,11 @@ pub struct HyperbandPruner {
 
 impl Default for HyperbandPruner {
     fn default() -> Self {
-        Self { min_resource: 1, max_resource: None, reduction_factor: 3 }
+        Self {
+            min_resource: 1,
+            max_resource: None,
+            reduction_factor: 3,
+        }
     }
 }
 
@@ -153,9 +169,14 @@ impl HyperbandPruner {
 impl Pruner for HyperbandPruner {
     fn prunes(&self, reports: &Reports<'_>, trial: &Trial) -> bool {
         let max_resource = self.max_resource.or_else(|| {
-            reports.complete(trial).find_map(Trial::last_report).map(|(step, _)| step + 1)
+            reports
+                .complete(trial)
+                .find_map(Trial::last_report)
+                .map(|(step, _)| step + 1)
         });
-        let Some(max_resource) = max_resource else { return false };
+        let Some(max_resource) = max_resource else {
+            return false;
+        };
         let shares = self.shares(max_resource);
         let bracket_of = |trial: &Trial| bracket(reports.study(), trial.number, &shares);
         let own = bracket_of(trial);
@@ -195,7 +216,9 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 fn check_resources(min_resource: Option<i64>, reduction_factor: i64) -> Result<()> {
     if min_resource.is_some_and(|steps| steps < 1) {
-        return Err(SearchError::Setting("min_resource must be at least 1 step".to_owned()));
+        return Err(SearchError::Setting(
+            "min_resource must be at least 1 step".to_owned(),
+        ));
     }
     if reduction_factor < 2 {
         return Err(SearchError::Setting(format!(
@@ -216,7 +239,10 @@ mod tests {
 
     #[test]
     fn brackets_share_as_in_the_paper() {
-        let pruner = HyperbandPruner { max_resource: Some(81), ..HyperbandPruner::default() };
+        let pruner = HyperbandPruner {
+            max_resource: Some(81),
+            ..HyperbandPruner::default()
+        };
         assert_eq!(pruner.shares(81), [81, 34, 15, 8, 5]);
     }
 }

@@ -19,12 +19,19 @@ pub struct PatientPruner {
 impl Pruner for PatientPruner {
     fn prunes(&self, reports: &Reports<'_>, trial: &Trial) -> bool {
         let losses: Vec<f64> = reports.losses(trial).map(|(_, loss)| loss).collect();
-        let Some(split) = losses.len().checked_sub(self.patience + 1).filter(|split| *split > 0) else {
+        let Some(split) = losses
+            .len()
+            .checked_sub(self.patience + 1)
+            .filter(|split| *split > 0)
+        else {
             return false;
         };
         let best = |losses: &[f64]| losses.iter().copied().fold(f64::NAN, f64::min);
         best(&losses[..split]) + self.min_delta < best(&losses[split..])
-            && self.wrapped.as_ref().is_none_or(|pruner| pruner.prunes(reports, trial))
+            && self
+                .wrapped
+                .as_ref()
+                .is_none_or(|pruner| pruner.prunes(reports, trial))
     }
 }
 
@@ -54,10 +61,14 @@ impl ThresholdPruner {
     pub(super) fn check(&self) -> Result<()> {
         match (self.lower, self.upper) {
             (None, None) => {
-                return Err(SearchError::Setting("threshold needs lower, upper or both".to_owned()));
+                return Err(SearchError::Setting(
+                    "threshold needs lower, upper or both".to_owned(),
+                ));
             }
             (Some(lower), Some(upper)) if lower > upper => {
-                return Err(SearchError::Setting(format!("lower {lower} is above upper {upper}")));
+                return Err(SearchError::Setting(format!(
+                    "lower {lower} is above upper {upper}"
+                )));
             }
             _ => {}
         }
@@ -67,7 +78,9 @@ impl ThresholdPruner {
 
 impl Pruner for ThresholdPruner {
     fn prunes(&self, _: &Reports<'_>, trial: &Trial) -> bool {
-        let Some((_, value)) = trial.last_report() else { return false };
+        let Some((_, value)) = trial.last_report() else {
+            return false;
+        };
         is_due(trial, self.warmup_steps, self.interval_steps)
             && (value.is_nan()
                 || self.lower.is_some_and(|lower| value < lower)

@@ -47,7 +47,9 @@ impl PercentilePruner {
             )));
         }
         if self.min_trials == 0 {
-            return Err(SearchError::Setting("min_trials must be at least 1".to_owned()));
+            return Err(SearchError::Setting(
+                "min_trials must be at least 1".to_owned(),
+            ));
         }
         super::check_interval(self.warmup_steps, self.interval_steps)
     }
@@ -59,16 +61,24 @@ impl Pruner for PercentilePruner {
         if complete == 0 || complete < self.startup_trials {
             return false;
         }
-        let Some((step, _)) = trial.last_report() else { return false };
+        let Some((step, _)) = trial.last_report() else {
+            return false;
+        };
         if !is_due(trial, self.warmup_steps, self.interval_steps) {
             return false;
         }
-        let best = reports.losses(trial).map(|(_, loss)| loss).fold(f64::NAN, f64::min);
+        let best = reports
+            .losses(trial)
+            .map(|(_, loss)| loss)
+            .fold(f64::NAN, f64::min);
         if best.is_nan() {
             return true;
         }
         let at_step = |other: &Trial| {
-            reports.losses(other).find(|(reported, _)| *reported == step).map(|(_, loss)| loss)
+            reports
+                .losses(other)
+                .find(|(reported, _)| *reported == step)
+                .map(|(_, loss)| loss)
         };
         let others: Vec<f64> = reports.complete(trial).filter_map(at_step).collect();
         others.len() >= self.min_trials
@@ -84,5 +94,9 @@ fn percentile(mut values: Vec<f64>, percent: f64) -> Option<f64> {
     let below = values[place.floor() as usize];
     let above = values[place.ceil() as usize];
     // Equal infinities have no difference.
-    Some(if below == above { below } else { below + (above - below) * place.fract() })
+    Some(if below == above {
+        below
+    } else {
+        below + (above - below) * place.fract()
+    })
 }

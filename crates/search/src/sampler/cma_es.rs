@@ -30,7 +30,11 @@ pub struct CmaEsSampler {
 
 impl Default for CmaEsSampler {
     fn default() -> Self {
-        Self { population: None, sigma: 1.0 / 6.0, evolved: None }
+        Self {
+            population: None,
+            sigma: 1.0 / 6.0,
+            evolved: None,
+        }
     }
 }
 
@@ -50,7 +54,11 @@ struct Evolution {
 impl Evolution {
     fn new(dimensions: usize, sigma: f64) -> Self {
         let identity: Vec<Vec<f64>> = (0..dimensions)
-            .map(|i| (0..dimensions).map(|j| f64::from(u8::from(i == j))).collect())
+            .map(|i| {
+                (0..dimensions)
+                    .map(|j| f64::from(u8::from(i == j)))
+                    .collect()
+            })
             .collect();
         Self {
             generation: 0,
@@ -69,8 +77,9 @@ impl Evolution {
         let n = self.mean.len() as f64;
         let lambda = points.len();
         let mu = lambda / 2;
-        let raw: Vec<f64> =
-            (0..mu).map(|rank| ((lambda as f64 + 1.0) / 2.0).ln() - (rank as f64 + 1.0).ln()).collect();
+        let raw: Vec<f64> = (0..mu)
+            .map(|rank| ((lambda as f64 + 1.0) / 2.0).ln() - (rank as f64 + 1.0).ln())
+            .collect();
         let total: f64 = raw.iter().sum();
         let weights: Vec<f64> = raw.iter().map(|weight| weight / total).collect();
         let mu_eff = 1.0 / dot(&weights, &weights);
@@ -78,17 +87,29 @@ impl Evolution {
         let d_sigma = 1.0 + 2.0 * (((mu_eff - 1.0) / (n + 1.0)).sqrt() - 1.0).max(0.0) + c_sigma;
         let c_c = (4.0 + mu_eff / n) / (n + 4.0 + 2.0 * mu_eff / n);
         let c_1 = 2.0 / ((n + 1.3).powi(2) + mu_eff);
-        let c_mu = (1.0 - c_1)
-            .min(2.0 * (mu_eff - 2.0 + 1.0 / mu_eff) / ((n + 2.0).powi(2) + mu_eff));
+        let c_mu =
+            (1.0 - c_1).min(2.0 * (mu_eff - 2.0 + 1.0 / mu_eff) / ((n + 2.0).powi(2) + mu_eff));
         let expected = n.sqrt() * (1.0 - 1.0 / (4.0 * n) + 1.0 / (21.0 * n * n));
 
         let steps: Vec<Vec<f64>> = points[..mu]
             .iter()
-            .map(|point| point.iter().zip(&self.mean).map(|(x, mean)| (x - mean) / self.sigma).collect())
+            .map(|point| {
+                point
+                    .iter()
+                    .zip(&self.mean)
+                    .map(|(x, mean)| (x - mean) / self.sigma)
+                    .collect()
+            })
             .collect();
         let size = self.mean.len();
         let step: Vec<f64> = (0..size)
-            .map(|i| steps.iter().zip(&weights).map(|(step, weight)| weight * step[i]).sum())
+            .map(|i| {
+                steps
+                    .iter()
+                    .zip(&weights)
+                    .map(|(step, weight)| weight * step[i])
+                    .sum()
+            })
             .collect();
         for (mean, step) in self.mean.iter_mut().zip(&step) {
             *mean += self.sigma * step;
@@ -99,7 +120,8 @@ impl Evolution {
             .collect();
         let decay = (c_sigma * (2.0 - c_sigma) * mu_eff).sqrt();
         for i in 0..size {
-            self.sigma_path[i] = (1.0 - c_sigma) * self.sigma_path[i] + decay * dot(&self.axes[i], &along);
+            self.sigma_path[i] =
+                (1.0 - c_sigma) * self.sigma_path[i] + decay * dot(&self.axes[i], &along);
         }
         let length = dot(&self.sigma_path, &self.sigma_path).sqrt();
         let spent = 1.0 - (1.0 - c_sigma).powf(2.0 * (self.generation as f64 + 1.0));
@@ -112,10 +134,14 @@ impl Evolution {
         let keep = 1.0 - c_1 - c_mu + c_1 * (1.0 - h) * c_c * (2.0 - c_c);
         for i in 0..size {
             for j in 0..size {
-                let spread: f64 =
-                    steps.iter().zip(&weights).map(|(step, weight)| weight * step[i] * step[j]).sum();
-                self.covariance[i][j] =
-                    keep * self.covariance[i][j] + c_1 * self.path[i] * self.path[j] + c_mu * spread;
+                let spread: f64 = steps
+                    .iter()
+                    .zip(&weights)
+                    .map(|(step, weight)| weight * step[i] * step[j])
+                    .sum();
+                self.covariance[i][j] = keep * self.covariance[i][j]
+                    + c_1 * self.path[i] * self.path[j]
+                    + c_mu * spread;
             }
         }
         self.sigma *= ((c_sigma / d_sigma) * (length / expected - 1.0)).exp();
@@ -130,9 +156,12 @@ impl Evolution {
 
 impl Sampler for CmaEsSampler {
     fn propose(&mut self, request: &Request<'_>) -> Result<Option<Proposal>> {
-        if self.population.is_some_and(|population| population < 4) || !(self.sigma > 0.0 && self.sigma <= 1.0) {
+        if self.population.is_some_and(|population| population < 4)
+            || !(self.sigma > 0.0 && self.sigma <= 1.0)
+        {
             return Err(SearchError::Setting(
-                "cma-es needs a population of at least 4 and sigma above 0 and at most 1".to_owned(),
+                "cma-es needs a population of at least 4 and sigma above 0 and at most 1"
+                    .to_owned(),
             ));
         }
         if request.objectives() > 1 {
@@ -142,7 +171,12 @@ impl Sampler for CmaEsSampler {
         }
         let parameters = request.space().parameters();
         let numeric: Vec<usize> = (0..parameters.len())
-            .filter(|place| !matches!(*parameters[*place].distribution, Distribution::Categorical { .. }))
+            .filter(|place| {
+                !matches!(
+                    *parameters[*place].distribution,
+                    Distribution::Categorical { .. }
+                )
+            })
             .collect();
         if numeric.is_empty() {
             return Ok(None);
@@ -154,8 +188,11 @@ impl Sampler for CmaEsSampler {
         notes.insert(GENERATION.to_owned(), json!(evolved.generation));
         for attempt in 0..100 {
             let mut stream = request.stream(&[0x43, attempt]);
-            let draws: Vec<f64> =
-                evolved.lengths.iter().map(|length| length * stream.normal()).collect();
+            let draws: Vec<f64> = evolved
+                .lengths
+                .iter()
+                .map(|length| length * stream.normal())
+                .collect();
             let place: Vec<f64> = evolved
                 .axes
                 .iter()
@@ -181,13 +218,20 @@ impl Sampler for CmaEsSampler {
 
 impl CmaEsSampler {
     /// The distribution for the next trial, from all generations that are full.
-    fn evolve(&mut self, request: &Request<'_>, numeric: &[usize], population: usize) -> &Evolution {
+    fn evolve(
+        &mut self,
+        request: &Request<'_>,
+        numeric: &[usize],
+        population: usize,
+    ) -> &Evolution {
         let start = self.evolved.take();
         let mut evolved = start.unwrap_or_else(|| Evolution::new(numeric.len(), self.sigma));
         loop {
             let finished: Vec<(TrialState, &Observation)> = request
                 .observations()
-                .filter(|(state, trial)| state.is_finished() && trial.generation == Some(evolved.generation))
+                .filter(|(state, trial)| {
+                    state.is_finished() && trial.generation == Some(evolved.generation)
+                })
                 .take(population)
                 .collect();
             if finished.len() < population {
@@ -200,10 +244,12 @@ impl CmaEsSampler {
                         .iter()
                         .enumerate()
                         .map(|(dimension, parameter)| {
-                            let distribution = &request.space().parameters()[*parameter].distribution;
+                            let distribution =
+                                &request.space().parameters()[*parameter].distribution;
                             // What is not active pulls nowhere.
-                            trial.point[*parameter]
-                                .map_or(evolved.mean[dimension], |value| distribution.to_unit(value))
+                            trial.point[*parameter].map_or(evolved.mean[dimension], |value| {
+                                distribution.unit_of(value)
+                            })
                         })
                         .collect();
                     (worth(state, trial), place)

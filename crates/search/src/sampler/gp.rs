@@ -11,7 +11,7 @@ mod process;
 use serde::Deserialize;
 
 use self::process::Process;
-use super::qmc::sobol_point;
+use super::qmc::{first_sobol_point, sobol_point};
 use super::{Proposal, Sampler};
 use crate::distribution::Distribution;
 use crate::error::{Result, SearchError};
@@ -32,7 +32,10 @@ pub struct GpSampler {
 
 impl Default for GpSampler {
     fn default() -> Self {
-        Self { startup_trials: 10, max_trials: 200 }
+        Self {
+            startup_trials: 10,
+            max_trials: 200,
+        }
     }
 }
 
@@ -49,21 +52,20 @@ impl Sampler for GpSampler {
             ));
         }
         if self.max_trials < 2 {
-            return Err(SearchError::Setting("max_trials of gp must be at least 2".to_owned()));
+            return Err(SearchError::Setting(
+                "max_trials of gp must be at least 2".to_owned(),
+            ));
         }
         let seen = self.seen(request);
         let complete = seen.iter().filter(|(_, loss)| loss.is_some()).count();
         if complete < self.startup_trials.max(2) {
-            for attempt in 0..64 {
-                let point = sobol_point(request, attempt)?;
-                if request.accepts(&point) {
-                    return Ok(Some(Proposal { point, ..Proposal::default() }));
-                }
-            }
-            return Ok(None);
+            return first_sobol_point(request);
         }
         let losses: Vec<f64> = normalized(seen.iter().map(|(_, loss)| *loss));
-        let points: Vec<Vec<f64>> = seen.iter().map(|(point, _)| units(request, point)).collect();
+        let points: Vec<Vec<f64>> = seen
+            .iter()
+            .map(|(point, _)| units(request, point))
+            .collect();
         let is_choice: Vec<bool> = request
             .space()
             .parameters()
@@ -71,9 +73,14 @@ impl Sampler for GpSampler {
             .map(|parameter| matches!(*parameter.distribution, Distribution::Categorical { .. }))
             .collect();
         let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
-        let Some(process) = Process::fit(points, losses, is_choice) else { return Ok(None) };
+        let Some(process) = Process::fit(points, losses, is_choice) else {
+            return Ok(None);
+        };
         let found = climb(request, &process, best)?;
-        Ok(found.map(|point| Proposal { point, ..Proposal::default() }))
+        Ok(found.map(|point| Proposal {
+            point,
+            ..Proposal::default()
+        }))
     }
 }
 
@@ -98,7 +105,10 @@ impl GpSampler {
             // The newest half, and the best of the older ones.
             let newest = seen.split_off(seen.len() - self.max_trials / 2);
             seen.retain(|(_, loss)| loss.is_some());
-            seen.sort_by(|a, b| a.1.unwrap_or(f64::INFINITY).total_cmp(&b.1.unwrap_or(f64::INFINITY)));
+            seen.sort_by(|a, b| {
+                a.1.unwrap_or(f64::INFINITY)
+                    .total_cmp(&b.1.unwrap_or(f64::INFINITY))
+            });
             seen.truncate(self.max_trials - newest.len());
             seen.extend(newest);
         }
@@ -110,28 +120,48 @@ impl GpSampler {
 /// that are missing are put at the mean.
 fn normalized(losses: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
     let losses: Vec<Option<f64>> = losses.collect();
-    let mut sorted: Vec<f64> = losses.iter().flatten().copied().filter(|loss| loss.is_finite()).collect();
+    let mut sorted: Vec<f64> = losses
+        .iter()
+        .flatten()
+        .copied()
+        .filter(|loss| loss.is_finite())
+        .collect();
     sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(0.0);
+    let at = |share: f64| {
+        sorted
+            .get(((sorted.len() as f64 - 1.0) * share) as usize)
+            .copied()
+            .unwrap_or(0.0)
+    };
     let (best, median) = (at(0.0), at(0.5));
     let scale = (median - best).max(1e-12);
     // Linear up to the median, logarithmic beyond.
     let drawn_in = |loss: f64| {
         let above = (loss.min(at(1.0)) - best) / scale;
-        if above <= 1.0 { above } else { 1.0 + above.ln() }
+        if above <= 1.0 {
+            above
+        } else {
+            1.0 + above.ln()
+        }
     };
     let values: Vec<Option<f64>> = losses.into_iter().map(|loss| loss.map(drawn_in)).collect();
     let known: Vec<f64> = values.iter().flatten().copied().collect();
     let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
-    let variance = known.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / known.len().max(1) as f64;
+    let variance =
+        known.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / known.len().max(1) as f64;
     let deviation = variance.sqrt().max(1e-9);
-    values.into_iter().map(|value| value.map_or(0.0, |value| (value - mean) / deviation)).collect()
+    values
+        .into_iter()
+        .map(|value| value.map_or(0.0, |value| (value - mean) / deviation))
+        .collect()
 }
 
 fn units(request: &Request<'_>, point: &Point) -> Vec<f64> {
     let pairs = request.space().parameters().iter().zip(point);
     // What is not active stands in the middle, where it differs from nothing that is not active either.
-    pairs.map(|(parameter, value)| value.map_or(0.5, |value| parameter.distribution.to_unit(value))).collect()
+    pairs
+        .map(|(parameter, value)| value.map_or(0.5, |value| parameter.distribution.unit_of(value)))
+        .collect()
 }
 
 /// The accepted point of the largest expected improvement that is found from many starts.
@@ -159,7 +189,11 @@ fn climb(request: &Request<'_>, process: &Process, best: f64) -> Result<Option<P
         let mut reach = 0.1;
         for _ in 0..CLIMBS {
             let next = shifted(request, &units(request, point), reach, &mut stream)?;
-            let next_value = if request.accepts(&next) { score(&next) } else { f64::NEG_INFINITY };
+            let next_value = if request.accepts(&next) {
+                score(&next)
+            } else {
+                f64::NEG_INFINITY
+            };
             if next_value > *value {
                 (*value, *point) = (next_value, next);
                 reach *= 1.5;

@@ -35,7 +35,9 @@ impl Sampler for GridSampler {
             .iter()
             .map(|parameter| parameter.distribution.cardinality().unwrap_or(self.points))
             .collect();
-        let size = counts.iter().try_fold(1usize, |size, count| size.checked_mul(*count));
+        let size = counts
+            .iter()
+            .try_fold(1usize, |size, count| size.checked_mul(*count));
         let Some(size) = size.filter(|size| *size <= u32::MAX as usize) else {
             return Err(SearchError::Space(
                 "the grid has too many points to go through; give parameters a step, or take another sampler".to_owned(),
@@ -47,7 +49,10 @@ impl Sampler for GridSampler {
             let place = (start + (request.number() + visit) % size * stride) % size;
             let point = self.point(request, &counts, place)?;
             if request.accepts(&point) {
-                return Ok(Some(Proposal { point, ..Proposal::default() }));
+                return Ok(Some(Proposal {
+                    point,
+                    ..Proposal::default()
+                }));
             }
         }
         Err(SearchError::Exhausted(size))
@@ -63,7 +68,7 @@ impl GridSampler {
             let distribution = &parameter.distribution;
             point.push(Some(match distribution.cardinality() {
                 Some(_) => distribution.nth(step),
-                None => distribution.from_unit(step as f64 / (count - 1) as f64),
+                None => distribution.at_unit(step as f64 / (count - 1) as f64),
             }));
         }
         request.space().prune_inactive(&mut point)?;
@@ -76,7 +81,9 @@ fn walk(size: usize, seed: u64) -> (usize, usize) {
     let mut stream = Stream::new(seed, &[0x47]);
     let start = stream.below(size);
     let golden = (size as f64 * 0.618_033_988_749_895) as usize;
-    let stride = (golden.max(1)..).find(|stride| gcd(*stride, size) == 1).unwrap_or(1);
+    let stride = (golden.max(1)..)
+        .find(|stride| gcd(*stride, size) == 1)
+        .unwrap_or(1);
     (start, stride)
 }
 

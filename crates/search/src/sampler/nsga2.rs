@@ -28,7 +28,10 @@ pub struct Nsga2Sampler {
 
 impl Default for Nsga2Sampler {
     fn default() -> Self {
-        Self { population: 50, crossover: 0.9 }
+        Self {
+            population: 50,
+            crossover: 0.9,
+        }
     }
 }
 
@@ -56,7 +59,12 @@ impl Sampler for Nsga2Sampler {
         for attempt in 0..100 {
             let mut stream = request.stream(&[0x4E, attempt]);
             let units = if parents.is_empty() {
-                request.space().parameters().iter().map(|_| stream.uniform()).collect()
+                request
+                    .space()
+                    .parameters()
+                    .iter()
+                    .map(|_| stream.uniform())
+                    .collect()
             } else {
                 self.child(request, &parents, &mut stream)
             };
@@ -76,7 +84,9 @@ impl Nsga2Sampler {
         for generation in 0.. {
             let finished: Vec<(TrialState, &Observation)> = request
                 .observations()
-                .filter(|(state, trial)| state.is_finished() && trial.generation == Some(generation))
+                .filter(|(state, trial)| {
+                    state.is_finished() && trial.generation == Some(generation)
+                })
                 .collect();
             if finished.len() < self.population {
                 return (generation, parents);
@@ -85,13 +95,22 @@ impl Nsga2Sampler {
                 .into_iter()
                 .filter(|(state, trial)| *state == TrialState::Complete && !trial.losses.is_empty())
                 .map(|(_, trial)| trial);
-            let pool = parents.into_iter().map(|parent| parent.trial).chain(children).collect();
+            let pool = parents
+                .into_iter()
+                .map(|parent| parent.trial)
+                .chain(children)
+                .collect();
             parents = select(pool, self.population);
         }
         (0, parents)
     }
 
-    fn child(&self, request: &Request<'_>, parents: &[Individual<'_>], stream: &mut Stream) -> Vec<f64> {
+    fn child(
+        &self,
+        request: &Request<'_>,
+        parents: &[Individual<'_>],
+        stream: &mut Stream,
+    ) -> Vec<f64> {
         let mother = tournament(parents, stream);
         let father = tournament(parents, stream);
         let crosses = stream.uniform() < self.crossover;
@@ -101,15 +120,24 @@ impl Nsga2Sampler {
         for (place, parameter) in parameters.iter().enumerate() {
             let distribution = &parameter.distribution;
             let mut unit = |trial: &Observation| {
-                trial.point[place].map_or_else(|| stream.uniform(), |value| distribution.to_unit(value))
+                trial.point[place]
+                    .map_or_else(|| stream.uniform(), |value| distribution.unit_of(value))
             };
             let (mut one, other) = (unit(mother), unit(father));
             let is_choice = matches!(**distribution, Distribution::Categorical { .. });
             if crosses && stream.uniform() < 0.5 {
-                one = if is_choice { other } else { crossed(one, other, stream) };
+                one = if is_choice {
+                    other
+                } else {
+                    crossed(one, other, stream)
+                };
             }
             if stream.uniform() < mutation {
-                one = if is_choice { stream.uniform() } else { mutated(one, stream) };
+                one = if is_choice {
+                    stream.uniform()
+                } else {
+                    mutated(one, stream)
+                };
             }
             units.push(one.clamp(0.0, 1.0));
         }
@@ -121,27 +149,41 @@ impl Nsga2Sampler {
 fn select(pool: Vec<&Observation>, n: usize) -> Vec<Individual<'_>> {
     let (feasible, mut broken): (Vec<_>, Vec<_>) =
         pool.into_iter().partition(|trial| trial.violation <= 0.0);
-    let losses: Vec<&[f64]> = feasible.iter().map(|trial| trial.losses.as_slice()).collect();
+    let losses: Vec<&[f64]> = feasible
+        .iter()
+        .map(|trial| trial.losses.as_slice())
+        .collect();
     let ranks = pareto::ranks(&losses);
     let last = ranks.iter().copied().max().map_or(0, |rank| rank + 1);
     let mut chosen = Vec::new();
     for rank in 0..last {
-        let places: Vec<usize> = (0..feasible.len()).filter(|place| ranks[*place] == rank).collect();
+        let places: Vec<usize> = (0..feasible.len())
+            .filter(|place| ranks[*place] == rank)
+            .collect();
         let front: Vec<&[f64]> = places.iter().map(|place| losses[*place]).collect();
         let mut individuals: Vec<Individual<'_>> = places
             .iter()
             .zip(pareto::crowding(&front))
-            .map(|(place, crowding)| Individual { trial: feasible[*place], rank, crowding })
+            .map(|(place, crowding)| Individual {
+                trial: feasible[*place],
+                rank,
+                crowding,
+            })
             .collect();
         individuals.sort_by(|a, b| b.crowding.total_cmp(&a.crowding));
         chosen.extend(individuals);
     }
     broken.sort_by(|a, b| a.violation.total_cmp(&b.violation));
-    chosen.extend(broken.into_iter().enumerate().map(|(place, trial)| Individual {
-        trial,
-        rank: last + place,
-        crowding: 0.0,
-    }));
+    chosen.extend(
+        broken
+            .into_iter()
+            .enumerate()
+            .map(|(place, trial)| Individual {
+                trial,
+                rank: last + place,
+                crowding: 0.0,
+            }),
+    );
     chosen.truncate(n);
     chosen
 }

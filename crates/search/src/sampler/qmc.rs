@@ -19,20 +19,30 @@ const TRIES: u32 = 64;
 
 impl Sampler for QmcSampler {
     fn propose(&mut self, request: &Request<'_>) -> Result<Option<Proposal>> {
-        for attempt in 0..TRIES {
-            let point = sobol_point(request, attempt)?;
-            if request.accepts(&point) {
-                return Ok(Some(Proposal { point, ..Proposal::default() }));
-            }
-        }
-        Ok(None)
+        first_sobol_point(request)
     }
+}
+
+/// The first point of the trial that is accepted.
+pub(super) fn first_sobol_point(request: &Request<'_>) -> Result<Option<Proposal>> {
+    for attempt in 0..TRIES {
+        let point = sobol_point(request, attempt)?;
+        if request.accepts(&point) {
+            return Ok(Some(Proposal {
+                point,
+                ..Proposal::default()
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// The point of an attempt.
 pub(super) fn sobol_point(request: &Request<'_>, attempt: u32) -> Result<Point> {
-    let index = attempt.wrapping_mul(STRIDE).wrapping_add(request.number() as u32);
-    request.space().point_of_units(
-        (0..).map(|dimension| sobol::scrambled(index, dimension, request.seed)),
-    )
+    let index = attempt
+        .wrapping_mul(STRIDE)
+        .wrapping_add(request.number() as u32);
+    request
+        .space()
+        .point_of_units((0..).map(|dimension| sobol::scrambled(index, dimension, request.seed)))
 }

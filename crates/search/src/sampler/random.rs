@@ -20,7 +20,10 @@ impl Sampler for RandomSampler {
         for attempt in 0..TRIES {
             let point = random_point(request, attempt)?;
             if request.accepts(&point) {
-                return Ok(Some(Proposal { point, ..Proposal::default() }));
+                return Ok(Some(Proposal {
+                    point,
+                    ..Proposal::default()
+                }));
             }
         }
         Ok(None)
@@ -30,5 +33,7 @@ impl Sampler for RandomSampler {
 /// The random point of an attempt.
 pub(crate) fn random_point(request: &Request<'_>, attempt: u64) -> Result<Point> {
     let mut stream = request.stream(&[0x52, attempt]);
-    request.space().point_of_units(std::iter::repeat_with(|| stream.uniform()))
+    request
+        .space()
+        .point_of_units(std::iter::repeat_with(|| stream.uniform()))
 }

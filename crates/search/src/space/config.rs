@@ -46,14 +46,16 @@ fn collect(
     parameters: &mut Vec<Parameter>,
 ) -> Result<(), String> {
     for (key, value) in table {
-        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let name = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
         let fail = |message: String| format!("search space: {name}: {message}");
         match value {
             Value::Array(values) => parameters.push(Parameter {
                 name: Arc::from(name.as_str()),
-                distribution: Arc::new(
-                    Distribution::categorical(values.clone()).map_err(fail)?,
-                ),
+                distribution: Arc::new(Distribution::categorical(values.clone()).map_err(fail)?),
                 condition: None,
             }),
             Value::Object(inner) if is_group(inner) => collect(&name, inner, parameters)?,
@@ -79,7 +81,10 @@ fn is_group(table: &Map<String, Value>) -> bool {
 }
 
 fn canonical(key: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name)
+    ALIASES
+        .iter()
+        .find(|(alias, _)| *alias == key)
+        .map_or(key, |(_, name)| name)
 }
 
 fn parameter(name: &str, table: &Map<String, Value>) -> Result<Parameter, String> {
@@ -98,7 +103,11 @@ fn parameter(name: &str, table: &Map<String, Value>) -> Result<Parameter, String
         Some(Value::String(text)) => {
             Some(Expression::parse(text).map_err(|error| error.to_string())?)
         }
-        Some(other) => return Err(format!("`when` must be an expression in quotes, not {other}")),
+        Some(other) => {
+            return Err(format!(
+                "`when` must be an expression in quotes, not {other}"
+            ));
+        }
     };
     Ok(Parameter {
         name: Arc::from(name),
@@ -122,38 +131,65 @@ fn distribution(keys: &Map<String, Value>) -> Result<Distribution, String> {
         },
         Some(other) => return Err(format!("`type` must be a word in quotes, not {other}")),
         None if keys.contains_key("values") => "categorical",
-        None if ["min", "max", "step"].iter().all(|key| keys.get(*key).is_none_or(Value::is_i64)) => {
+        None if ["min", "max", "step"]
+            .iter()
+            .all(|key| keys.get(*key).is_none_or(Value::is_i64)) =>
+        {
             "int"
         }
         None => "float",
     };
     let refuse = |wrong: &[&str]| match wrong.iter().find(|key| keys.contains_key(**key)) {
-        Some(key) => Err(format!("`{key}` has no meaning for type {kind}; leave it out")),
+        Some(key) => Err(format!(
+            "`{key}` has no meaning for type {kind}; leave it out"
+        )),
         None => Ok(()),
     };
     if kind == "categorical" {
         refuse(&["min", "max", "step", "log"])?;
-        let values = keys.get("values").ok_or("a categorical parameter needs `values`")?;
+        let values = keys
+            .get("values")
+            .ok_or("a categorical parameter needs `values`")?;
         let values = values.as_array().ok_or("`values` must be a list")?;
         return Distribution::categorical(values.clone());
     }
     refuse(&["values"])?;
     let log = match keys.get("log") {
-        None => keys.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("log")),
+        None => keys
+            .get("type")
+            .and_then(Value::as_str)
+            .is_some_and(|kind| kind.starts_with("log")),
         Some(Value::Bool(log)) => *log,
         Some(other) => return Err(format!("`log` must be true or false, not {other}")),
     };
     let needed = |key: &str| keys.get(key).ok_or(format!("type {kind} needs `{key}`"));
     if kind == "int" {
-        let step = keys.get("step").map_or(Ok(1), |value| whole("step", value))?;
-        return Distribution::int(whole("min", needed("min")?)?, whole("max", needed("max")?)?, log, step);
+        let step = keys
+            .get("step")
+            .map_or(Ok(1), |value| whole("step", value))?;
+        return Distribution::int(
+            whole("min", needed("min")?)?,
+            whole("max", needed("max")?)?,
+            log,
+            step,
+        );
     }
-    let step = keys.get("step").map(|value| real("step", value)).transpose()?;
-    Distribution::float(real("min", needed("min")?)?, real("max", needed("max")?)?, log, step)
+    let step = keys
+        .get("step")
+        .map(|value| real("step", value))
+        .transpose()?;
+    Distribution::float(
+        real("min", needed("min")?)?,
+        real("max", needed("max")?)?,
+        log,
+        step,
+    )
 }
 
 fn whole(key: &str, value: &Value) -> Result<i64, String> {
-    let whole = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= (1u64 << 53) as f64);
+    let whole = value
+        .as_f64()
+        .filter(|number| number.fract() == 0.0 && number.abs() <= (1u64 << 53) as f64);
     whole
         .map(|number| number as i64)
         .ok_or_else(|| format!("`{key}` must be a whole number, not {value}"))
@@ -209,13 +245,28 @@ optimizer.momentum: {type: float, min: 0.5, max: 1.0, step: 0.1}
             let message = read(text).unwrap_err();
             assert!(message.contains(part), "{message}");
         }
-        check("lr = { type = 'float', min = 1, mx = 2 }", "lr: unknown key `mx`; did you mean `max`?");
-        check("lr = { type = 'flaot', min = 1, max = 2 }", "did you mean `float`?");
+        check(
+            "lr = { type = 'float', min = 1, mx = 2 }",
+            "lr: unknown key `mx`; did you mean `max`?",
+        );
+        check(
+            "lr = { type = 'flaot', min = 1, max = 2 }",
+            "did you mean `float`?",
+        );
         check("lr = { min = 3.0, max = 2.0 }", "lr: min 3 is above max 2");
-        check("lr = { min = 0.0, max = 2.0, log = true }", "lr: a logarithmic scale needs min above 0");
-        check("lr = { type = 'int', min = 0.5, max = 2 }", "`min` must be a whole number, not 0.5");
+        check(
+            "lr = { min = 0.0, max = 2.0, log = true }",
+            "lr: a logarithmic scale needs min above 0",
+        );
+        check(
+            "lr = { type = 'int', min = 0.5, max = 2 }",
+            "`min` must be a whole number, not 0.5",
+        );
         check("lr = { type = 'int', max = 2 }", "type int needs `min`");
-        check("lr = { values = [1], step = 2 }", "`step` has no meaning for type categorical");
+        check(
+            "lr = { values = [1], step = 2 }",
+            "`step` has no meaning for type categorical",
+        );
         check("lr = []", "lr: the list of values is empty");
         check("lr = 3", "lr: 3 is neither a list of values nor a table");
         check("lr = { min = 1, max = 2, when = 'x >' }", "ends too early");

@@ -44,7 +44,10 @@ impl JournalStorage {
     /// # Errors
     /// A file that cannot be opened, read or made.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::with(path, OpenOptions::new().read(true).append(true).create(true))
+        Self::with(
+            path,
+            OpenOptions::new().read(true).append(true).create(true),
+        )
     }
 
     /// Opens a journal that must be there.
@@ -56,7 +59,10 @@ impl JournalStorage {
     }
 
     fn with(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let fail = |source| SearchError::File { path: path.to_owned(), source };
+        let fail = |source| SearchError::File {
+            path: path.to_owned(),
+            source,
+        };
         let file = options.open(path).map_err(fail)?;
         let mut journal = Self {
             path: path.to_owned(),
@@ -87,12 +93,19 @@ impl JournalStorage {
     }
 
     fn failure(&self, source: std::io::Error) -> SearchError {
-        SearchError::File { path: self.path.clone(), source }
+        SearchError::File {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     /// Reads what has been written since, and gives the number of bytes of a last line that has no end.
     fn read_on(&mut self) -> Result<u64> {
-        let length = self.file.metadata().map_err(|error| self.failure(error))?.len();
+        let length = self
+            .file
+            .metadata()
+            .map_err(|error| self.failure(error))?
+            .len();
         if length < self.read_bytes {
             return Err(SearchError::Storage {
                 url: self.path.display().to_string(),
@@ -105,7 +118,10 @@ impl JournalStorage {
             .seek(SeekFrom::Start(self.read_bytes))
             .and_then(|_| self.file.read_to_end(&mut new))
             .map_err(|error| self.failure(error))?;
-        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        let whole = new
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |place| place + 1);
         for line in new[..whole].split_inclusive(|byte| *byte == b'\n') {
             self.read_lines += 1;
             match record::read(line, &mut self.state) {
@@ -137,20 +153,30 @@ impl Storage for JournalStorage {
         let lock = JournalLock::take(&self.path).map_err(|error| self.failure(error))?;
         if self.read_on()? > 0 {
             // Nobody writes but who holds the lock, so who wrote this is dead.
-            self.file.set_len(self.read_bytes).map_err(|error| self.failure(error))?;
+            self.file
+                .set_len(self.read_bytes)
+                .map_err(|error| self.failure(error))?;
         }
         let changes = body(&self.state)?;
         if changes.is_empty() {
             return Ok(());
         }
-        self.worker.register().map_err(|error| self.failure(error))?;
+        self.worker
+            .register()
+            .map_err(|error| self.failure(error))?;
         let mut lines = Vec::new();
         for change in &changes {
             record::write(change, self.worker.name(), &mut lines);
         }
         self.file
             .write_all(&lines)
-            .and_then(|()| if self.sync_to_disk { self.file.sync_data() } else { Ok(()) })
+            .and_then(|()| {
+                if self.sync_to_disk {
+                    self.file.sync_data()
+                } else {
+                    Ok(())
+                }
+            })
             .map_err(|error| self.failure(error))?;
         drop(lock);
         self.read_bytes += lines.len() as u64;

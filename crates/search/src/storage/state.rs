@@ -182,7 +182,8 @@ impl State {
             return Ok(Arc::clone(known));
         }
         let read = Arc::new(Distribution::from_json(text)?);
-        self.distributions.insert(text.to_owned(), Arc::clone(&read));
+        self.distributions
+            .insert(text.to_owned(), Arc::clone(&read));
         Ok(read)
     }
 
@@ -226,15 +227,26 @@ impl State {
             Change::CreateTrial { study, trial } => self.create_trial(study, *trial, worker),
             Change::SetParameter { trial, parameter } => {
                 if let Some(trial) = self.open_trial(trial) {
-                    match trial.parameters.iter_mut().find(|known| known.name == parameter.name) {
+                    match trial
+                        .parameters
+                        .iter_mut()
+                        .find(|known| known.name == parameter.name)
+                    {
                         Some(known) => *known = parameter,
                         None => trial.parameters.push(parameter),
                     }
                 }
             }
-            Change::SetState { trial, state, values, at } => {
+            Change::SetState {
+                trial,
+                state,
+                values,
+                at,
+            } => {
                 let worker = self.name(worker);
-                let Some(trial) = self.open_trial(trial) else { return };
+                let Some(trial) = self.open_trial(trial) else {
+                    return;
+                };
                 match state {
                     TrialState::Running if trial.state == TrialState::Running => return,
                     TrialState::Running => {
@@ -270,7 +282,9 @@ impl State {
     fn create_trial(&mut self, study: i64, new: NewTrial, worker: &str) {
         let worker = (new.state == TrialState::Running).then(|| self.name(worker));
         let id = self.created_trials;
-        let Some(record) = self.study_mut(study) else { return };
+        let Some(record) = self.study_mut(study) else {
+            return;
+        };
         let number = record.trials.len();
         record.trials.push(Trial {
             id,

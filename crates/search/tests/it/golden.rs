@@ -52,14 +52,31 @@ fn journal_of_optuna_is_read_to_the_last_number() {
                 _ => TrialState::Running,
             };
             assert_eq!(trial.state, state, "{}", trial.number);
-            assert_eq!(Value::Object(trial.params()), expected["params"], "{}", trial.number);
-            assert_eq!(Value::Object(trial.user_attributes.clone()), expected["user_attributes"]);
-            let values: Vec<f64> = expected["values"].as_array().unwrap().iter().map(number).collect();
+            assert_eq!(
+                Value::Object(trial.params()),
+                expected["params"],
+                "{}",
+                trial.number
+            );
+            assert_eq!(
+                Value::Object(trial.user_attributes.clone()),
+                expected["user_attributes"]
+            );
+            let values: Vec<f64> = expected["values"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(number)
+                .collect();
             assert_eq!(trial.values, values);
             let reports = expected["intermediate"].as_object().unwrap();
             assert_eq!(trial.intermediate.len(), reports.len());
             for (step, value) in &trial.intermediate {
-                assert!(same(*value, number(&reports[&step.to_string()])), "{} {step}", trial.number);
+                assert!(
+                    same(*value, number(&reports[&step.to_string()])),
+                    "{} {step}",
+                    trial.number
+                );
             }
         }
     }
@@ -81,11 +98,21 @@ fn study_of_optuna_goes_on_with_its_queue_and_its_results() {
     let storage = JournalStorage::open_existing(&path).unwrap();
     let mut study = Study::open(Box::new(storage), space, options).unwrap();
     let before = study.trials().len();
-    let queued = study.trials().iter().find(|trial| trial.state == TrialState::Waiting).unwrap().number;
+    let queued = study
+        .trials()
+        .iter()
+        .find(|trial| trial.state == TrialState::Waiting)
+        .unwrap()
+        .number;
     let started = study.ask().unwrap();
-    assert_eq!((started.number, &started.params["x"]), (queued, &Value::from(0.5)));
+    assert_eq!(
+        (started.number, &started.params["x"]),
+        (queued, &Value::from(0.5))
+    );
     assert_eq!(started.params.len(), 6);
-    study.tell(started.number, &Outcome::Complete(vec![7.0])).unwrap();
+    study
+        .tell(started.number, &Outcome::Complete(vec![7.0]))
+        .unwrap();
     assert_eq!(study.ask().unwrap().number, before);
 }
 
@@ -96,7 +123,14 @@ fn pruners_end_the_trials_that_optuna_ends() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|curve| curve.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect())
+        .map(|curve| {
+            curve
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_f64().unwrap_or(f64::NAN))
+                .collect()
+        })
         .collect();
     for case in golden["cases"].as_array().unwrap() {
         let config = match case["pruner"].as_str().unwrap() {
@@ -135,23 +169,43 @@ fn pruners_end_the_trials_that_optuna_ends() {
                         return Value::from(step);
                     }
                 }
-                study.tell(number, &Outcome::Complete(vec![curve[curve.len() - 1]])).unwrap();
+                study
+                    .tell(number, &Outcome::Complete(vec![curve[curve.len() - 1]]))
+                    .unwrap();
                 Value::Null
             })
             .collect();
-        assert_eq!(Value::from(ends), case["ends"], "{} {}", case["pruner"], case["direction"]);
+        assert_eq!(
+            Value::from(ends),
+            case["ends"],
+            "{} {}",
+            case["pruner"],
+            case["direction"]
+        );
     }
 }
 
 #[test]
 fn distributions_of_older_versions_are_read() {
     let read = |name: &str, attributes: &str| {
-        Distribution::from_json(&format!("{{\"name\": \"{name}\", \"attributes\": {attributes}}}")).unwrap()
+        Distribution::from_json(&format!(
+            "{{\"name\": \"{name}\", \"attributes\": {attributes}}}"
+        ))
+        .unwrap()
     };
     let old = read("LogUniformDistribution", "{\"low\": 0.1, \"high\": 1.0}");
     assert_eq!(old, Distribution::float(0.1, 1.0, true, None).unwrap());
-    let old = read("DiscreteUniformDistribution", "{\"low\": 0.0, \"high\": 1.0, \"q\": 0.1}");
-    assert_eq!(old, Distribution::float(0.0, 1.0, false, Some(0.1)).unwrap());
-    let old = read("IntUniformDistribution", "{\"low\": 1, \"high\": 7, \"step\": 2}");
+    let old = read(
+        "DiscreteUniformDistribution",
+        "{\"low\": 0.0, \"high\": 1.0, \"q\": 0.1}",
+    );
+    assert_eq!(
+        old,
+        Distribution::float(0.0, 1.0, false, Some(0.1)).unwrap()
+    );
+    let old = read(
+        "IntUniformDistribution",
+        "{\"low\": 1, \"high\": 7, \"step\": 2}",
+    );
     assert_eq!(old, Distribution::int(1, 7, false, 2).unwrap());
 }

@@ -3,7 +3,9 @@
 mod cost;
 mod crashes;
 mod faults;
+mod functions;
 mod golden;
+mod quality;
 mod samplers;
 mod studies;
 mod workers;

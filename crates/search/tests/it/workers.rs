@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use llm_search::{Asked, JournalStorage, Outcome, Recovery, SamplerConfig, Storage, Study, StudyOptions, TrialState};
+use llm_search::{
+    Asked, JournalStorage, Outcome, Recovery, SamplerConfig, Storage, Study, StudyOptions,
+    TrialState,
+};
 use serde_json::{Value, json};
 
 use crate::space;
@@ -29,15 +32,21 @@ fn open(path: &Path) -> Study {
 /// What a worker process does; a test so that it can be run alone by the name of the test binary.
 #[test]
 fn worker_process() {
-    let Some(path) = std::env::var_os(JOURNAL) else { return };
+    let Some(path) = std::env::var_os(JOURNAL) else {
+        return;
+    };
     let mut study = open(Path::new(&path));
     loop {
         match study.try_ask(Some(TRIALS)).unwrap() {
             Asked::Trial(started) => {
                 let value = value_of(&started.params["x"], &started.params["y"]);
                 study.report(started.number, 1, value / 2.0).unwrap();
-                study.note(started.number, "number", &json!(started.number)).unwrap();
-                study.tell(started.number, &Outcome::Complete(vec![value])).unwrap();
+                study
+                    .note(started.number, "number", &json!(started.number))
+                    .unwrap();
+                study
+                    .tell(started.number, &Outcome::Complete(vec![value]))
+                    .unwrap();
             }
             Asked::Enough if study.recover(Recovery::DeadWorkers).unwrap().is_empty() => return,
             Asked::Enough | Asked::Wait => {}
@@ -66,8 +75,13 @@ fn killed_workers_lose_double_and_tear_nothing() {
     let begin = Instant::now();
     // Kills while there is work; then lets them finish.
     while !workers.is_empty() {
-        assert!(begin.elapsed() < Duration::from_secs(300), "the workers do not come to an end");
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        assert!(
+            begin.elapsed() < Duration::from_secs(300),
+            "the workers do not come to an end"
+        );
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         std::thread::sleep(Duration::from_millis(15 + (random >> 33) % 40));
         if killed < 40 {
             let place = (random >> 40) as usize % workers.len();
@@ -93,17 +107,32 @@ fn killed_workers_lose_double_and_tear_nothing() {
         let started = study.ask().unwrap();
         assert_ne!(started.number, *number);
         let value = value_of(&started.params["x"], &started.params["y"]);
-        study.tell(started.number, &Outcome::Complete(vec![value])).unwrap();
+        study
+            .tell(started.number, &Outcome::Complete(vec![value]))
+            .unwrap();
     }
     assert!(killed >= 20, "{killed}");
     let journal = JournalStorage::open(&path).unwrap();
     assert_eq!(journal.corrupt_lines(), []);
     let trials = &journal.state().studies()[0].trials;
-    let complete: Vec<_> = trials.iter().filter(|trial| trial.state == TrialState::Complete).collect();
-    let failed: Vec<_> = trials.iter().filter(|trial| trial.state == TrialState::Failed).collect();
-    assert_eq!(complete.len() + failed.len(), trials.len(), "no trial is left open");
+    let complete: Vec<_> = trials
+        .iter()
+        .filter(|trial| trial.state == TrialState::Complete)
+        .collect();
+    let failed: Vec<_> = trials
+        .iter()
+        .filter(|trial| trial.state == TrialState::Failed)
+        .collect();
+    assert_eq!(
+        complete.len() + failed.len(),
+        trials.len(),
+        "no trial is left open"
+    );
     assert_eq!(complete.len(), TRIALS);
-    let points: HashSet<String> = complete.iter().map(|trial| json!(trial.params()).to_string()).collect();
+    let points: HashSet<String> = complete
+        .iter()
+        .map(|trial| json!(trial.params()).to_string())
+        .collect();
     assert_eq!(points.len(), TRIALS);
     for trial in complete {
         let params = trial.params();
@@ -111,7 +140,14 @@ fn killed_workers_lose_double_and_tear_nothing() {
     }
     let mut retried: Vec<u64> = trials
         .iter()
-        .filter_map(|trial| trial.system_attributes.get("retry_history")?.as_array()?.last()?.as_u64())
+        .filter_map(|trial| {
+            trial
+                .system_attributes
+                .get("retry_history")?
+                .as_array()?
+                .last()?
+                .as_u64()
+        })
         .collect();
     retried.sort_unstable();
     let numbers: Vec<u64> = failed.iter().map(|trial| trial.number as u64).collect();

@@ -44,11 +44,15 @@ impl Settings {
 }
 
 /// Steps of the fit.
-const STEPS: usize = 60;
+const STEPS: usize = 40;
 
 impl Process {
     /// The process whose settings are most probable; nothing if no covariance can be decomposed.
-    pub(super) fn fit(points: Vec<Vec<f64>>, losses: Vec<f64>, is_choice: Vec<bool>) -> Option<Self> {
+    pub(super) fn fit(
+        points: Vec<Vec<f64>>,
+        losses: Vec<f64>,
+        is_choice: Vec<bool>,
+    ) -> Option<Self> {
         let mut settings = Settings(vec![0.0; is_choice.len() + 2]);
         for place in 0..settings.0.len() {
             settings.0[place] = settings.belief(place).0;
@@ -58,7 +62,12 @@ impl Process {
         let mut before = vec![0.0; settings.0.len()];
         let mut best: Option<(f64, Self)> = None;
         for _ in 0..STEPS {
-            let process = Self::of(points.clone(), losses.clone(), is_choice.clone(), settings.clone());
+            let process = Self::of(
+                points.clone(),
+                losses.clone(),
+                is_choice.clone(),
+                settings.clone(),
+            );
             let Some(process) = process else { break };
             let (value, gradient) = process.log_posterior();
             if best.as_ref().is_none_or(|(most, _)| value > *most) {
@@ -66,7 +75,11 @@ impl Process {
             }
             for (place, slope) in gradient.iter().enumerate() {
                 let agrees = slope * before[place];
-                steps[place] = f64::clamp(steps[place] * if agrees < 0.0 { 0.5 } else { 1.2 }, 1e-3, 1.0);
+                steps[place] = f64::clamp(
+                    steps[place] * if agrees < 0.0 { 0.5 } else { 1.2 },
+                    1e-3,
+                    1.0,
+                );
                 settings.0[place] += steps[place] * slope.signum();
                 before[place] = *slope;
             }
@@ -82,8 +95,14 @@ impl Process {
         is_choice: Vec<bool>,
         settings: Settings,
     ) -> Option<Self> {
-        let mut process =
-            Self { points, losses, is_choice, settings, lower: Vec::new(), weights: Vec::new() };
+        let mut process = Self {
+            points,
+            losses,
+            is_choice,
+            settings,
+            lower: Vec::new(),
+            weights: Vec::new(),
+        };
         let noise = process.settings.noise();
         let covariance: Vec<Vec<f64>> = process
             .points
@@ -105,27 +124,38 @@ impl Process {
         let variance = self.settings.variance();
         let scales: Vec<f64> = self.settings.scales().collect();
         let covariance = |seen: &Vec<f64>| {
-            let squares = self.squares(point, seen);
-            let distance = 5f64.sqrt() * dot(&scales, &squares).sqrt();
+            let distance = self.distance(&scales, point, seen);
             variance * (1.0 + distance + distance * distance / 3.0) * (-distance).exp()
         };
         self.points.iter().map(covariance).collect()
     }
 
-    fn squares(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
-        let pairs = a.iter().zip(b).zip(&self.is_choice);
-        pairs
-            .map(|((a, b), is_choice)| {
-                if *is_choice { f64::from(u8::from((a - b).abs() > 1e-9)) } else { (a - b) * (a - b) }
-            })
-            .collect()
+    /// The distance that the kernel sees.
+    fn distance(&self, scales: &[f64], a: &[f64], b: &[f64]) -> f64 {
+        let squares = scales
+            .iter()
+            .enumerate()
+            .map(|(i, scale)| scale * self.square(i, a[i], b[i]));
+        5f64.sqrt() * squares.sum::<f64>().sqrt()
+    }
+
+    fn square(&self, dimension: usize, a: f64, b: f64) -> f64 {
+        if self.is_choice[dimension] {
+            f64::from(u8::from((a - b).abs() > 1e-9))
+        } else {
+            (a - b) * (a - b)
+        }
     }
 
     /// Logarithm of the posterior density of the settings, up to a constant, and its gradient.
     fn log_posterior(&self) -> (f64, Vec<f64>) {
-        let n = self.points.len();
         let fit = -0.5 * dot(&self.losses, &self.weights);
-        let volume: f64 = self.lower.iter().enumerate().map(|(i, row)| row[i].ln()).sum();
+        let volume: f64 = self
+            .lower
+            .iter()
+            .enumerate()
+            .map(|(i, row)| row[i].ln())
+            .sum();
         let mut value = fit - volume;
         // The derivative by an entry of the covariance is half of (weights weights' - inverse).
         let inverse = self.inverse();
@@ -134,21 +164,25 @@ impl Process {
         let noise = self.settings.noise();
         let mut gradient = vec![0.0; self.settings.0.len()];
         let (at_variance, at_noise) = (gradient.len() - 2, gradient.len() - 1);
-        for i in 0..n {
-            for j in 0..=i {
+        for (i, row) in inverse.iter().enumerate() {
+            for (j, entry) in row.iter().enumerate().take(i + 1) {
                 let twice = if i == j { 0.5 } else { 1.0 };
-                let slope = twice * (self.weights[i] * self.weights[j] - inverse[i][j]);
-                let squares = self.squares(&self.points[i], &self.points[j]);
-                let distance = 5f64.sqrt() * dot(&scales, &squares).sqrt();
+                let slope = twice * (self.weights[i] * self.weights[j] - entry);
+                let distance = self.distance(&scales, &self.points[i], &self.points[j]);
                 let decay = (-distance).exp();
                 gradient[at_variance] +=
                     slope * variance * (1.0 + distance + distance * distance / 3.0) * decay;
                 let by_square = -variance * 5.0 / 6.0 * (1.0 + distance) * decay;
-                for ((gradient, scale), square) in gradient.iter_mut().zip(&scales).zip(&squares) {
-                    *gradient += slope * by_square * scale * square;
+                for (dimension, scale) in scales.iter().enumerate() {
+                    let square = self.square(
+                        dimension,
+                        self.points[i][dimension],
+                        self.points[j][dimension],
+                    );
+                    gradient[dimension] += slope * by_square * scale * square;
                 }
             }
-            gradient[at_noise] += 0.5 * (self.weights[i].powi(2) - inverse[i][i]) * noise;
+            gradient[at_noise] += 0.5 * (self.weights[i].powi(2) - row[i]) * noise;
         }
         for (place, setting) in self.settings.0.iter().enumerate() {
             let (mean, deviation) = self.settings.belief(place);
@@ -207,8 +241,13 @@ mod tests {
 
     fn example() -> (Vec<Vec<f64>>, Vec<f64>) {
         let mut stream = Stream::new(1, &[]);
-        let points: Vec<Vec<f64>> = (0..24).map(|_| (0..3).map(|_| stream.uniform()).collect()).collect();
-        let losses: Vec<f64> = points.iter().map(|x| (4.0 * x[0]).sin() + 0.3 * x[1] - 0.5).collect();
+        let points: Vec<Vec<f64>> = (0..24)
+            .map(|_| (0..3).map(|_| stream.uniform()).collect())
+            .collect();
+        let losses: Vec<f64> = points
+            .iter()
+            .map(|x| (4.0 * x[0]).sin() + 0.3 * x[1] - 0.5)
+            .collect();
         (points, losses)
     }
 
@@ -216,7 +255,14 @@ mod tests {
     fn gradient_is_that_of_finite_differences() {
         let (points, losses) = example();
         let at = |settings: &[f64]| {
-            Process::of(points.clone(), losses.clone(), vec![false, false, true], Settings(settings.to_vec())).unwrap().log_posterior()
+            Process::of(
+                points.clone(),
+                losses.clone(),
+                vec![false, false, true],
+                Settings(settings.to_vec()),
+            )
+            .unwrap()
+            .log_posterior()
         };
         let settings = [0.4, -0.3, 0.2, 0.1, -3.0];
         let (_, gradient) = at(&settings);
@@ -227,7 +273,11 @@ mod tests {
                 at(&settings).0
             };
             let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            assert!((difference - gradient[place]).abs() < 1e-5, "{place}: {difference} {}", gradient[place]);
+            assert!(
+                (difference - gradient[place]).abs() < 1e-5,
+                "{place}: {difference} {}",
+                gradient[place]
+            );
         }
     }
 
@@ -240,7 +290,10 @@ mod tests {
             assert!((mean - loss).abs() < 0.05, "{mean} {loss}");
         }
         let scales: Vec<f64> = process.settings.scales().collect();
-        assert!(scales[0] > 3.0 * scales[1] && scales[1] > scales[2], "{scales:?}");
+        assert!(
+            scales[0] > 3.0 * scales[1] && scales[1] > scales[2],
+            "{scales:?}"
+        );
     }
 
     #[test]

@@ -9,8 +9,6 @@ use crate::normal;
 use crate::random::Stream;
 use crate::space::{Point, Space};
 
-use super::Tune;
-
 pub(super) struct Density<'a> {
     space: &'a Space,
     /// Logarithms; the last kernel is the broad one.
@@ -20,7 +18,10 @@ pub(super) struct Density<'a> {
 }
 
 enum Dimension {
-    Number { kernels: Vec<Kernel>, discrete: bool },
+    Number {
+        kernels: Vec<Kernel>,
+        discrete: bool,
+    },
     /// Log probabilities, a row for each kernel.
     Choice { log_probabilities: Vec<Vec<f64>> },
 }
@@ -31,22 +32,30 @@ struct Kernel {
     deviation: f64,
     /// Logarithm of the part of the normal distribution that lies in the unit interval.
     log_inside: f64,
+    log_deviation: f64,
 }
 
 impl Kernel {
-    const BROAD: (f64, f64) = (0.5, 1.0);
+    fn broad() -> Self {
+        Self::new(0.5, 1.0)
+    }
 
     fn new(mean: f64, deviation: f64) -> Self {
         let inside = normal::mass(-mean / deviation, (1.0 - mean) / deviation);
-        Self { mean, deviation, log_inside: inside.ln() }
+        Self {
+            mean,
+            deviation,
+            log_inside: inside.ln(),
+            log_deviation: deviation.ln(),
+        }
     }
 }
 
 impl<'a> Density<'a> {
     /// The density of `trials`, which are in the order of their numbers.
-    pub(super) fn of(space: &'a Space, trials: &[&Observation], tune: &Tune, above: bool) -> Self {
-        let mut weights = age_weights(trials.len(), tune, above);
-        weights.push(tune.prior);
+    pub(super) fn of(space: &'a Space, trials: &[&Observation], width: Width) -> Self {
+        let mut weights = age_weights(trials.len());
+        weights.push(1.0);
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= total);
         let dimensions = space
@@ -58,7 +67,21 @@ impl<'a> Density<'a> {
                 match &*parameter.distribution {
                     Distribution::Categorical { choices } => choice(values, choices.len()),
                     numeric => {
-                        number(numeric, values.map(|value| Some(numeric.to_unit(value?))).collect(), tune, above, space.parameters().len())
+                        let units: Vec<Option<f64>> =
+                            values.map(|value| Some(numeric.unit_of(value?))).collect();
+                        let deviations = match width {
+                            Width::Spread => spread(&units, space.parameters().len()),
+                            Width::Neighbour => neighbour(&units),
+                        };
+                        let means = units.iter().zip(deviations);
+                        let kernels = means.map(|(unit, deviation)| match unit {
+                            Some(unit) => Kernel::new(*unit, deviation),
+                            None => Kernel::broad(),
+                        });
+                        Dimension::Number {
+                            kernels: kernels.chain([Kernel::broad()]).collect(),
+                            discrete: numeric.cardinality().is_some(),
+                        }
                     }
                 }
             })
@@ -78,7 +101,9 @@ impl<'a> Density<'a> {
             .iter()
             .map(|dimension| match dimension {
                 Dimension::Number { kernels, .. } => {
-                    let Kernel { mean, deviation, .. } = kernels[kernel];
+                    let Kernel {
+                        mean, deviation, ..
+                    } = kernels[kernel];
                     normal::draw_in_unit(stream, mean, deviation)
                 }
                 Dimension::Choice { log_probabilities } => {
@@ -93,8 +118,12 @@ impl<'a> Density<'a> {
     /// Logarithm of the density at `point`, up to a constant that depends on nothing but which parameters are active.
     pub(super) fn log_density(&self, point: &Point) -> f64 {
         let mut logs = self.log_weights.clone();
-        for ((parameter, dimension), value) in
-            self.space.parameters().iter().zip(&self.dimensions).zip(point)
+        for ((parameter, dimension), value) in self
+            .space
+            .parameters()
+            .iter()
+            .zip(&self.dimensions)
+            .zip(point)
         {
             let Some(value) = *value else { continue };
             match dimension {
@@ -103,14 +132,20 @@ impl<'a> Density<'a> {
                         *log += row[value as usize];
                     }
                 }
-                Dimension::Number { kernels, discrete: false } => {
-                    let unit = parameter.distribution.to_unit(value);
+                Dimension::Number {
+                    kernels,
+                    discrete: false,
+                } => {
+                    let unit = parameter.distribution.unit_of(value);
                     for (log, kernel) in logs.iter_mut().zip(kernels) {
                         let z = (unit - kernel.mean) / kernel.deviation;
-                        *log -= 0.5 * z * z + kernel.deviation.ln() + kernel.log_inside;
+                        *log -= 0.5 * z * z + kernel.log_deviation + kernel.log_inside;
                     }
                 }
-                Dimension::Number { kernels, discrete: true } => {
+                Dimension::Number {
+                    kernels,
+                    discrete: true,
+                } => {
                     let (low, high) = parameter.distribution.share(value);
                     for (log, kernel) in logs.iter_mut().zip(kernels) {
                         let mass = normal::mass(
@@ -127,14 +162,22 @@ impl<'a> Density<'a> {
     }
 }
 
+/// How broad the kernels of numbers are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Width {
+    /// As the values as a whole spread: for few trials that lie together, and shall be followed where they go.
+    Spread,
+    /// To the next value: for many trials, so that none leaves a hole and none a peak.
+    Neighbour,
+}
+
 /// Old trials count less, the newest 25 alike.
-fn age_weights(n: usize, tune: &Tune, above: bool) -> Vec<f64> {
+fn age_weights(n: usize) -> Vec<f64> {
     const RECENT: usize = 25;
-    let _ = above;
     let old = n.saturating_sub(RECENT);
     (0..n)
         .map(|place| {
-            if place >= old || tune.weight_mode == 1 {
+            if place >= old {
                 1.0
             } else if old == 1 {
                 1.0 / n as f64
@@ -146,41 +189,39 @@ fn age_weights(n: usize, tune: &Tune, above: bool) -> Vec<f64> {
         .collect()
 }
 
-fn number(distribution: &Distribution, units: Vec<Option<f64>>, tune: &Tune, above: bool, dims: usize) -> Dimension {
-    let mut order: Vec<usize> = (0..units.len()).filter(|place| units[*place].is_some()).collect();
-    let unit = |place: usize| units[place].unwrap_or(0.5);
-    order.sort_by(|a, b| unit(*a).total_cmp(&unit(*b)));
-    let n = units.len();
-    let mut kernels = vec![Kernel::new(Kernel::BROAD.0, Kernel::BROAD.1); n + 1];
-    let mode = if above { tune.above_mode } else { tune.mode };
-    let narrowest = match mode {
-        0 | 1 => (1.0 / (2.0 + n as f64).min(100.0)).max(tune.min_sigma),
-        _ => tune.min_sigma.max(tune.fk / (1.0 + n as f64)),
-    };
-    // Scott's rule
-    let count = order.len().max(1) as f64;
-    let mean = order.iter().map(|p| unit(*p)).sum::<f64>() / count;
-    let var = order.iter().map(|p| (unit(*p) - mean).powi(2)).sum::<f64>() / count;
-    let scott = var.sqrt() * count.powf(-1.0 / (dims as f64 + 4.0));
-    for (rank, place) in order.iter().enumerate() {
-        let here = unit(*place);
-        let below = if rank > 0 { Some(here - unit(order[rank - 1])) } else { None };
-        let above_gap = order.get(rank + 1).map(|next| unit(*next) - here);
-        let widest = match (below, above_gap) {
-            (Some(below), Some(above)) => below.max(above),
-            (Some(gap), None) | (None, Some(gap)) => gap,
-            // The only one: as far as to the further end.
-            (None, None) => here.max(1.0 - here),
-        };
-        let s = match mode {
-            0 => widest,
-            1 | 2 => scott * tune.sigma_scale,
-            3 => widest * tune.sigma_scale,
-            _ => tune.sigma_scale,
-        };
-        kernels[*place] = Kernel::new(here, s.clamp(narrowest, 1.0));
+/// Scott's rule, with a floor that sinks as trials come: so the search first tells the basins apart, and then goes down in one. The two constants were chosen on
+/// 60 seeds that the benchmark does not use; see docs/search.md.
+fn spread(units: &[Option<f64>], dimensions: usize) -> Vec<f64> {
+    const FLOOR: f64 = 0.03;
+    const FIRST_FLOOR: f64 = 0.25;
+    let known: Vec<f64> = units.iter().flatten().copied().collect();
+    let n = known.len().max(1) as f64;
+    let mean = known.iter().sum::<f64>() / n;
+    let variance = known.iter().map(|unit| (unit - mean).powi(2)).sum::<f64>() / n;
+    let scott = variance.sqrt() * n.powf(-1.0 / (dimensions as f64 + 4.0));
+    let floor = FLOOR.max(FIRST_FLOOR / (1.0 + units.len() as f64));
+    vec![scott.clamp(floor, 1.0); units.len()]
+}
+
+/// The larger distance to a neighbour, as in Bergstra et al. 2011.
+fn neighbour(units: &[Option<f64>]) -> Vec<f64> {
+    let mut order: Vec<(f64, usize)> = units
+        .iter()
+        .enumerate()
+        .filter_map(|(place, unit)| Some(((*unit)?, place)))
+        .collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let floor = 1.0 / (2.0 + units.len() as f64).min(100.0);
+    let mut deviations = vec![1.0; units.len()];
+    for (rank, (here, place)) in order.iter().enumerate() {
+        let below = rank.checked_sub(1).map(|rank| here - order[rank].0);
+        let above = order.get(rank + 1).map(|(next, _)| next - here);
+        // The only one reaches to the further end.
+        let widest = below.into_iter().chain(above).reduce(f64::max);
+        let widest = widest.unwrap_or_else(|| here.max(1.0 - here));
+        deviations[*place] = widest.clamp(floor, 1.0);
     }
-    Dimension::Number { kernels, discrete: distribution.cardinality().is_some() }
+    deviations
 }
 
 fn choice(values: impl Iterator<Item = Option<f64>>, n_choices: usize) -> Dimension {
@@ -192,8 +233,17 @@ fn choice(values: impl Iterator<Item = Option<f64>>, n_choices: usize) -> Dimens
             *weight += 1.0;
         }
         let total: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| (weight / total).ln()).collect()
+        weights
+            .into_iter()
+            .map(|weight| (weight / total).ln())
+            .collect()
     };
     let broad = std::iter::once(row(None));
-    Dimension::Choice { log_probabilities: values.iter().map(|value| row(*value)).chain(broad).collect() }
+    Dimension::Choice {
+        log_probabilities: values
+            .iter()
+            .map(|value| row(*value))
+            .chain(broad)
+            .collect(),
+    }
 }

@@ -26,9 +26,15 @@ pub(super) fn split<'a>(
             state == TrialState::Complete && trial.violation <= 0.0 && !trial.losses.is_empty()
         })
         .collect();
-    let losses: Vec<&[f64]> = complete.iter().map(|place| trials[*place].1.losses.as_slice()).collect();
+    let losses: Vec<&[f64]> = complete
+        .iter()
+        .map(|place| trials[*place].1.losses.as_slice())
+        .collect();
     let mut order: Vec<usize> = if request.objectives() > 1 {
-        by_dominance(&losses).into_iter().map(|place| complete[place]).collect()
+        by_dominance(&losses)
+            .into_iter()
+            .map(|place| complete[place])
+            .collect()
     } else {
         let mut order = complete;
         order.sort_by(|a, b| trials[*a].1.losses[0].total_cmp(&trials[*b].1.losses[0]));
@@ -41,7 +47,11 @@ pub(super) fn split<'a>(
             infeasible.push((trial.violation, place));
         } else if *state == TrialState::Pruned {
             let (step, loss) = trial.report.unwrap_or((i64::MIN, f64::INFINITY));
-            pruned.push((step, if loss.is_nan() { f64::INFINITY } else { loss }, place));
+            pruned.push((
+                step,
+                if loss.is_nan() { f64::INFINITY } else { loss },
+                place,
+            ));
         }
     }
     pruned.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
@@ -49,9 +59,15 @@ pub(super) fn split<'a>(
     order.extend(pruned.into_iter().map(|(_, _, place)| place));
     order.extend(infeasible.into_iter().map(|(_, place)| place));
     let mut is_good = vec![false; trials.len()];
-    order.iter().take(n).for_each(|place| is_good[*place] = true);
+    order
+        .iter()
+        .take(n)
+        .for_each(|place| is_good[*place] = true);
     let part = |wanted: bool| {
-        let chosen = trials.iter().zip(&is_good).filter(|(_, good)| **good == wanted);
+        let chosen = trials
+            .iter()
+            .zip(&is_good)
+            .filter(|(_, good)| **good == wanted);
         chosen.map(|((_, trial), _)| *trial).collect()
     };
     (part(true), part(false))
@@ -62,10 +78,17 @@ fn by_dominance(losses: &[&[f64]]) -> Vec<usize> {
     let ranks = pareto::ranks(losses);
     let mut keyed = Vec::new();
     for rank in 0..=ranks.iter().copied().max().unwrap_or(0) {
-        let places: Vec<usize> = (0..losses.len()).filter(|place| ranks[*place] == rank).collect();
+        let places: Vec<usize> = (0..losses.len())
+            .filter(|place| ranks[*place] == rank)
+            .collect();
         let front: Vec<&[f64]> = places.iter().map(|place| losses[*place]).collect();
         let crowding = pareto::crowding(&front);
-        keyed.extend(places.into_iter().zip(crowding).map(|(place, alone)| (rank, alone, place)));
+        keyed.extend(
+            places
+                .into_iter()
+                .zip(crowding)
+                .map(|(place, alone)| (rank, alone, place)),
+        );
     }
     keyed.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
     keyed.into_iter().map(|(_, _, place)| place).collect()

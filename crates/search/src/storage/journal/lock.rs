@@ -35,7 +35,12 @@ impl JournalLock {
         let mut unchanged: Option<(SystemTime, Instant)> = None;
         loop {
             match make_link(journal, &link) {
-                Ok(()) => return Ok(Self { _system: system, link }),
+                Ok(()) => {
+                    return Ok(Self {
+                        _system: system,
+                        link,
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -78,13 +83,18 @@ fn make_link(journal: &Path, link: &Path) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn make_link(_journal: &Path, link: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(link).map(drop)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(link)
+        .map(drop)
 }
 
 #[cfg(unix)]
 fn is_ours(link: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;
-    std::fs::read_link(link).is_ok_and(|target| target.as_os_str().as_bytes().starts_with(MARK.as_bytes()))
+    std::fs::read_link(link)
+        .is_ok_and(|target| target.as_os_str().as_bytes().starts_with(MARK.as_bytes()))
 }
 
 #[cfg(not(unix))]
@@ -118,7 +128,9 @@ impl Worker {
     pub(super) fn new(journal: &Path) -> Self {
         static OPENED: AtomicU64 = AtomicU64::new(0);
         let opened = OPENED.fetch_add(1, Ordering::Relaxed);
-        let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos() as u64);
+        let now = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |time| time.as_nanos() as u64);
         Self {
             name: format!("llm-{}-{now:x}-{opened}", std::process::id()),
             folder: with_suffix(journal, ".workers"),

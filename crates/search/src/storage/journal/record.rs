@@ -29,8 +29,11 @@ mod code {
 }
 
 /// Bare words of Python, and the texts that stand for them.
-const WORDS: [(&str, f64); 3] =
-    [("-Infinity", f64::NEG_INFINITY), ("Infinity", f64::INFINITY), ("NaN", f64::NAN)];
+const WORDS: [(&str, f64); 3] = [
+    ("-Infinity", f64::NEG_INFINITY),
+    ("Infinity", f64::INFINITY),
+    ("NaN", f64::NAN),
+];
 const MARK: char = '\u{1}';
 const ESCAPED_MARK: &str = "\\u0001";
 
@@ -91,7 +94,10 @@ fn quote_words(text: &str) -> String {
 }
 
 fn float(value: f64) -> Value {
-    match WORDS.iter().find(|(_, special)| special.to_bits() == value.to_bits()) {
+    match WORDS
+        .iter()
+        .find(|(_, special)| special.to_bits() == value.to_bits())
+    {
         Some((word, _)) => json!(format!("{MARK}{word}")),
         None if value.is_nan() => json!(format!("{MARK}NaN")),
         None => json!(value),
@@ -101,7 +107,10 @@ fn float(value: f64) -> Value {
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| {
         let text = value.as_str()?.strip_prefix(MARK)?;
-        WORDS.iter().find(|(word, _)| *word == text).map(|(_, number)| *number)
+        WORDS
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, number)| *number)
     })
 }
 
@@ -110,15 +119,19 @@ fn moment(at: OffsetDateTime) -> String {
     let format = format_description!(
         "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]+00:00"
     );
-    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+    at.to_offset(time::UtcOffset::UTC)
+        .format(format)
+        .unwrap_or_default()
 }
 
 fn read_moment(value: &Value) -> Option<OffsetDateTime> {
     let text = value.as_str()?;
-    OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok().or_else(|| {
-        // Older versions write the time of the place, without saying which.
-        OffsetDateTime::parse(&format!("{text}Z"), &Iso8601::DEFAULT).ok()
-    })
+    OffsetDateTime::parse(text, &Iso8601::DEFAULT)
+        .ok()
+        .or_else(|| {
+            // Older versions write the time of the place, without saying which.
+            OffsetDateTime::parse(&format!("{text}Z"), &Iso8601::DEFAULT).ok()
+        })
 }
 
 fn fields(change: &Change) -> (i64, Value) {
@@ -142,13 +155,26 @@ fn fields(change: &Change) -> (i64, Value) {
         ),
         Change::CreateTrial { study, trial } => {
             let by_name = |value: &dyn Fn(&TrialParameter) -> Value| {
-                let pairs = trial.parameters.iter().map(|p| (p.name.to_string(), value(p)));
+                let pairs = trial
+                    .parameters
+                    .iter()
+                    .map(|p| (p.name.to_string(), value(p)));
                 pairs.collect::<Map<_, _>>()
             };
-            let one = if trial.values.len() == 1 { float(trial.values[0]) } else { Value::Null };
-            let several =
-                if trial.values.len() > 1 { json!(floats(&trial.values)) } else { Value::Null };
-            let steps = trial.intermediate.iter().map(|(step, value)| (step.to_string(), float(*value)));
+            let one = if trial.values.len() == 1 {
+                float(trial.values[0])
+            } else {
+                Value::Null
+            };
+            let several = if trial.values.len() > 1 {
+                json!(floats(&trial.values))
+            } else {
+                Value::Null
+            };
+            let steps = trial
+                .intermediate
+                .iter()
+                .map(|(step, value)| (step.to_string(), float(*value)));
             let mut fields = json!({
                 "study_id": study,
                 "datetime_start": trial.started.map(moment),
@@ -175,8 +201,17 @@ fn fields(change: &Change) -> (i64, Value) {
                 "distribution": parameter.distribution.to_json(),
             }),
         ),
-        Change::SetState { trial, state, values, at } => {
-            let when = if state.is_finished() { "datetime_complete" } else { "datetime_start" };
+        Change::SetState {
+            trial,
+            state,
+            values,
+            at,
+        } => {
+            let when = if state.is_finished() {
+                "datetime_complete"
+            } else {
+                "datetime_start"
+            };
             let values = values.as_deref().map(floats);
             let mut fields = json!({"trial_id": trial, "state": state.code(), "values": values});
             fields[when] = json!(moment(*at));
@@ -198,15 +233,20 @@ fn fields(change: &Change) -> (i64, Value) {
 }
 
 fn change(record: &Value, state: &mut State) -> Result<Option<Change>, String> {
-    let whole =
-        |key: &str| record[key].as_i64().ok_or_else(|| format!("`{key}` is not a whole number"));
+    let whole = |key: &str| {
+        record[key]
+            .as_i64()
+            .ok_or_else(|| format!("`{key}` is not a whole number"))
+    };
     let note = |key: &str| {
         let pair = record[key].as_object().and_then(|map| map.iter().next());
         pair.map(|(key, value)| (key.clone(), value.clone()))
             .ok_or_else(|| format!("`{key}` is not a note"))
     };
     let text = |key: &str| {
-        record[key].as_str().ok_or_else(|| format!("`{key}` is not a text"))
+        record[key]
+            .as_str()
+            .ok_or_else(|| format!("`{key}` is not a text"))
     };
     let now = || OffsetDateTime::UNIX_EPOCH;
     Ok(Some(match whole("op_code")? {
@@ -219,18 +259,29 @@ fn change(record: &Value, state: &mut State) -> Result<Option<Change>, String> {
                 .map(|code| Direction::of_code(code.as_i64().unwrap_or_default()))
                 .collect(),
         },
-        code::DELETE_STUDY => Change::DeleteStudy { study: whole("study_id")? },
+        code::DELETE_STUDY => Change::DeleteStudy {
+            study: whole("study_id")?,
+        },
         code::SET_STUDY_USER_ATTR => {
             let (key, value) = note("user_attr")?;
-            Change::SetStudyUserAttribute { study: whole("study_id")?, key, value }
+            Change::SetStudyUserAttribute {
+                study: whole("study_id")?,
+                key,
+                value,
+            }
         }
         code::SET_STUDY_SYSTEM_ATTR => {
             let (key, value) = note("system_attr")?;
-            Change::SetStudySystemAttribute { study: whole("study_id")?, key, value }
+            Change::SetStudySystemAttribute {
+                study: whole("study_id")?,
+                key,
+                value,
+            }
         }
-        code::CREATE_TRIAL => {
-            Change::CreateTrial { study: whole("study_id")?, trial: Box::new(trial(record, state)?) }
-        }
+        code::CREATE_TRIAL => Change::CreateTrial {
+            study: whole("study_id")?,
+            trial: Box::new(trial(record, state)?),
+        },
         code::SET_TRIAL_PARAM => Change::SetParameter {
             trial: whole("trial_id")?,
             parameter: parameter(
@@ -242,11 +293,17 @@ fn change(record: &Value, state: &mut State) -> Result<Option<Change>, String> {
         },
         code::SET_TRIAL_STATE_VALUES => {
             let reached = trial_state(whole("state")?)?;
-            let when = if reached.is_finished() { "datetime_complete" } else { "datetime_start" };
+            let when = if reached.is_finished() {
+                "datetime_complete"
+            } else {
+                "datetime_start"
+            };
             Change::SetState {
                 trial: whole("trial_id")?,
                 state: reached,
-                values: record["values"].as_array().map(|values| values.iter().filter_map(number).collect()),
+                values: record["values"]
+                    .as_array()
+                    .map(|values| values.iter().filter_map(number).collect()),
                 at: read_moment(&record[when]).unwrap_or_else(now),
             }
         }
@@ -258,11 +315,19 @@ fn change(record: &Value, state: &mut State) -> Result<Option<Change>, String> {
         },
         code::SET_TRIAL_USER_ATTR => {
             let (key, value) = note("user_attr")?;
-            Change::SetUserAttribute { trial: whole("trial_id")?, key, value }
+            Change::SetUserAttribute {
+                trial: whole("trial_id")?,
+                key,
+                value,
+            }
         }
         code::SET_TRIAL_SYSTEM_ATTR => {
             let (key, value) = note("system_attr")?;
-            Change::SetSystemAttribute { trial: whole("trial_id")?, key, value }
+            Change::SetSystemAttribute {
+                trial: whole("trial_id")?,
+                key,
+                value,
+            }
         }
         code::DISCARD_TRIALS => return Ok(None),
         other => return Err(format!("the operation {other} is unknown")),
@@ -290,7 +355,11 @@ fn trial(record: &Value, state: &mut State) -> Result<NewTrial, String> {
         .collect();
     intermediate.sort_by_key(|(step, _)| *step);
     Ok(NewTrial {
-        state: trial_state(record["state"].as_i64().unwrap_or(TrialState::Running.code()))?,
+        state: trial_state(
+            record["state"]
+                .as_i64()
+                .unwrap_or(TrialState::Running.code()),
+        )?,
         values,
         parameters,
         intermediate,
@@ -324,7 +393,14 @@ mod tests {
         let line = br#"{"op_code":7,"worker_id":"a NaN \" Infinity","trial_id":0,"step":3,"intermediate_value":-Infinity}"#;
         let (change, worker) = read(line, &mut State::default()).unwrap().unwrap();
         assert_eq!(worker, "a NaN \" Infinity");
-        assert_eq!(change, Change::Report { trial: 0, step: 3, value: f64::NEG_INFINITY });
+        assert_eq!(
+            change,
+            Change::Report {
+                trial: 0,
+                step: 3,
+                value: f64::NEG_INFINITY
+            }
+        );
         let mut written = Vec::new();
         write(&change, &worker, &mut written);
         assert_eq!(&written[..line.len()], line);
