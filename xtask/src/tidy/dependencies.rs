@@ -22,9 +22,14 @@ enum Burn {
     Forbidden,
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         folder: "plot",
+        ours: &[],
+        burn: Burn::Forbidden,
+    },
+    Rule {
+        folder: "search",
         ours: &[],
         burn: Burn::Forbidden,
     },
@@ -55,7 +60,15 @@ const RULES: [Rule; 7] = [
     },
     Rule {
         folder: "cli",
-        ours: &["core", "models", "data", "plot", "tokenizer", "train"],
+        ours: &[
+            "core",
+            "models",
+            "data",
+            "plot",
+            "search",
+            "tokenizer",
+            "train",
+        ],
         burn: Burn::Allowed,
     },
 ];
