@@ -4,6 +4,7 @@
 //! are compared with the files they were measured into. See [`blocks`] and [`figures`] for how both are marked.
 
 mod blocks;
+mod downloads;
 mod figures;
 
 use std::path::{Path, PathBuf};
@@ -51,8 +52,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         let entry = entry?;
         std::fs::copy(entry.path(), configs.join(entry.file_name()))?;
     }
+    let downloaded = downloads::write(&work)?;
     for step in &steps {
         match step {
+            Step::Run { line, command } if !downloaded && downloads::are_named_in(command) => {
+                println!("README.md:{line}: SKIPPED, LLM_DATA_DIR is not set: {command}");
+            }
             Step::Run { line, command } => run_line(workspace, &work, *line, command)?,
             Step::Skip { line, command } => println!("README.md:{line}: left out: {command}"),
         }

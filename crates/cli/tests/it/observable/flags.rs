@@ -76,6 +76,11 @@ fn place() -> Place {
             "strings.txt",
             "\"One is a string.\"\n\"Two is a string.\"\n".repeat(30),
         )
+        .write("there.html", "old")
+        .write(
+            "talk.json",
+            r#"[{"role": "user", "content": "a dog"}, {"role": "assistant", "content": "sat"}]"#,
+        )
         .write(
             "strings.toml",
             "[data]\nformat = \"jsonl\"\n[data.clean]\ntrim = true\n",
@@ -88,6 +93,10 @@ fn place() -> Place {
     let bytes = "--set tokenizer.kind=bpe --set tokenizer.vocab_size=280 --set train.max_steps=300";
     let bytes: Vec<_> = bytes.split(' ').collect();
     place.train("run", &bytes);
+    place.train(
+        "deep",
+        &[&bytes[..], &["--set", "model.n_layers=3"]].concat(),
+    );
     place.train("other", &[&bytes[..], &["--data", "other.txt"]].concat());
     place
 }
