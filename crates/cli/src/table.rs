@@ -212,7 +212,7 @@ mod tests {
         let wide = ["name    n   m", "漢字    1  22", "a     333   4"];
         assert_eq!(table.lines(None), wide);
         assert_eq!(table.lines(Some(13)), wide);
-        assert_eq!(table.lines(Some(12))[1], "漢字    1  2…");
+        assert_eq!(table.lines(Some(12))[1], "漢字    1  …");
         let table = table.in_pairs();
         assert_eq!(table.lines(Some(13)), wide);
         let narrow = ["name", "    n   m", "漢字", "    1  22", "a", "  333   4"];

@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use plotters::style::RGBColor;
 
+use crate::axis::short;
+use crate::heat_map::rounded;
 use crate::page::escape;
 use crate::pen::clipped;
 use crate::{HeatMap, PlotError};
@@ -15,7 +18,7 @@ use crate::{HeatMap, PlotError};
 /// Side of a cell of the large map, in its own units.
 const CELL: usize = 20;
 /// Names along a side beyond which some are left out.
-const MOST_NAMES: usize = 44;
+const MOST_NAMES: usize = 52;
 /// Characters of a name.
 const LONGEST_NAME: usize = 14;
 /// Share of the range from which on a cell tells its number.
@@ -42,7 +45,7 @@ pub(crate) fn html(maps: &[HeatMap], columns: usize, place: usize) -> Result<Str
         let _ = writeln!(
             html,
             "<symbol id=\"{}-map\" viewBox=\"0 0 {columns} {rows}\" preserveAspectRatio=\"none\"><image width=\"{columns}\" height=\"{rows}\" \
-             preserveAspectRatio=\"none\" href=\"data:image/png;base64,{picture}\"/></symbol>",
+             preserveAspectRatio=\"none\" style=\"image-rendering: pixelated\" href=\"data:image/png;base64,{picture}\"/></symbol>",
             id(i)
         );
     }
@@ -70,6 +73,7 @@ pub(crate) fn html(maps: &[HeatMap], columns: usize, place: usize) -> Result<Str
         let (id, name) = (id(i), escape(&map.title));
         let _ = writeln!(html, "<section class=\"{id}\"><h3>{name}</h3>");
         large(map, &id, telling <= MOST_TELLING, &mut html);
+        html += &scale(map);
         html += "</section>\n";
     }
     html += "</div>\n</div>\n";
@@ -124,6 +128,26 @@ fn large(map: &HeatMap, id: &str, tells: bool, html: &mut String) {
         }
     }
     *html += "</svg>\n";
+}
+
+/// A line of colours with their numbers.
+fn scale(map: &HeatMap) -> String {
+    let shares: &[f64] = if map.rooted {
+        &[0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0]
+    } else {
+        &[0.0, 0.25, 0.5, 0.75, 1.0]
+    };
+    let (from, to) = map.ends();
+    let swatches = shares.iter().filter_map(|share| {
+        let value = from + share * (to - from);
+        let RGBColor(r, g, b) = map.color(value, from, to)?;
+        let number = short(rounded(value));
+        Some(format!(
+            "<i style=\"background: #{r:02x}{g:02x}{b:02x}\"></i>{number}"
+        ))
+    });
+    let swatches: String = swatches.collect();
+    format!("<p class=\"scale\">{swatches}</p>\n")
 }
 
 /// The cells that stand out, with their numbers.

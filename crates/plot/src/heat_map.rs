@@ -27,7 +27,7 @@ pub struct HeatMap {
     pub(crate) values: Vec<Vec<f64>>,
     texts: Vec<Vec<String>>,
     colors: Colors,
-    rooted: bool,
+    pub(crate) rooted: bool,
     range: Option<(f64, f64)>,
 }
 
@@ -239,7 +239,7 @@ impl HeatMap {
     }
 
     /// The colour of `value`; none where it is not finite.
-    fn color(&self, value: f64, from: f64, to: f64) -> Option<RGBColor> {
+    pub(crate) fn color(&self, value: f64, from: f64, to: f64) -> Option<RGBColor> {
         let share = if to > from {
             (value - from) / (to - from)
         } else {
@@ -301,7 +301,7 @@ fn readable_on(RGBColor(r, g, b): RGBColor) -> RGBColor {
 }
 
 /// Three digits that count.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
 }
 

@@ -67,10 +67,10 @@ fn the_tree_of_a_model_adds_up() {
     assert_eq!(query["tensor"], "transformer.h.1.attn.c_attn.weight");
 
     let tree = place.ok(&["inspect", "model", "m"]);
-    assert!(
-        tree.contains("├─ token_embedding.weight  [61, 32]"),
-        "{tree}"
-    );
+    let embedding = tree
+        .lines()
+        .find(|line| line.contains("token_embedding.weight "));
+    assert!(embedding.unwrap().contains("[61, 32]"), "{tree}");
     assert!(tree.contains("1, like 0"), "{tree}");
     assert!(tree.contains("counted once"), "{tree}");
     let lines = |arguments: &[&str]| {
@@ -181,12 +181,12 @@ fn the_numbers_of_tensors_are_told_and_faults_are_loud() {
         &["mena", "mean"],
     );
 
-    spoil(&place, "transformer.h.1.mlp.c_fc.weight", 7, f32::NAN);
-    spoil(&place, "transformer.h.1.mlp.c_fc.weight", 8, f32::INFINITY);
+    spoil(&place, "transformer.h.0.mlp.c_fc.weight", 7, f32::NAN);
+    spoil(&place, "transformer.h.0.mlp.c_fc.weight", 8, f32::INFINITY);
     let ended = place.run(&all);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let told =
-        "warning: 2 values are not finite, the first of them in transformer.h.1.mlp.c_fc.weight";
+        "warning: 2 values are not finite, the first of them in transformer.h.0.mlp.c_fc.weight";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert!(ended.stdout.contains("NaN"), "{}", ended.stdout);
     let first = json(&place.ok(&[&all[..], &["--sort", "not-finite", "--json"]].concat()));
