@@ -4,11 +4,11 @@
 //! its next step, and a second signal ends the process at once. Every other command is ended by the first signal.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{SigId, flag, low_level};
 
 use crate::failure::Interrupted;
 
@@ -45,6 +45,8 @@ struct Flags {
     at_once: Arc<AtomicBool>,
     /// Exit code of the first signal seen; 0 before.
     code: Arc<AtomicUsize>,
+    /// What lets Ctrl-C end the process.
+    ends_of_interrupt: Mutex<Vec<SigId>>,
 }
 
 static FLAGS: OnceLock<Flags> = OnceLock::new();
@@ -54,21 +56,29 @@ static FLAGS: OnceLock<Flags> = OnceLock::new();
 /// # Errors
 /// The operating system refuses a handler.
 pub(crate) fn install() -> anyhow::Result<()> {
-    let flags = Flags {
-        at_once: Arc::new(AtomicBool::new(true)),
-        code: Arc::new(AtomicUsize::new(0)),
-    };
+    let at_once = Arc::new(AtomicBool::new(true));
+    let code = Arc::new(AtomicUsize::new(0));
+    let mut ends_of_interrupt = Vec::new();
     for (number, signal) in [(SIGINT, Signal::Interrupt), (SIGTERM, Signal::Terminate)] {
-        let code = signal.exit_code();
+        let status = signal.exit_code();
         // Handlers run in this order: a first signal passes the shutdown, and arms it for the second.
         let shutdown =
-            flag::register_conditional_shutdown(number, i32::from(code), flags.at_once.clone());
-        shutdown.context("cannot catch signals")?;
-        flag::register_usize(number, flags.code.clone(), usize::from(code))
-            .context("cannot catch signals")?;
-        flag::register(number, flags.at_once.clone()).context("cannot catch signals")?;
+            flag::register_conditional_shutdown(number, i32::from(status), at_once.clone());
+        let seen = flag::register_usize(number, code.clone(), usize::from(status));
+        let arm = flag::register(number, at_once.clone());
+        seen.context("cannot catch signals")?;
+        for id in [shutdown, arm] {
+            let id = id.context("cannot catch signals")?;
+            if signal == Signal::Interrupt {
+                ends_of_interrupt.push(id);
+            }
+        }
     }
-    let _ = FLAGS.set(flags);
+    let _ = FLAGS.set(Flags {
+        at_once,
+        code,
+        ends_of_interrupt: Mutex::new(ends_of_interrupt),
+    });
     Ok(())
 }
 
@@ -83,6 +93,18 @@ pub(crate) fn defer() {
 pub(crate) fn at_once() {
     if let Some(flags) = FLAGS.get() {
         flags.at_once.store(true, Ordering::SeqCst);
+    }
+}
+
+/// From now on Ctrl-C only raises the flag behind [`pending`], however often it is pressed; SIGTERM stays as it was.
+pub(crate) fn survive() {
+    let ends = FLAGS.get().map(|flags| flags.ends_of_interrupt.lock());
+    for end in ends
+        .into_iter()
+        .flatten()
+        .flat_map(|mut ends| std::mem::take(&mut *ends))
+    {
+        low_level::unregister(end);
     }
 }
 

@@ -408,7 +408,7 @@ fn every_sampler_changes_the_text_or_is_refused() {
         (&["--xtc-probability", "0.9"], &["--xtc-threshold", "0.02"]),
         (&["--dry-multiplier", "2"], &["--dry-allowed-length", "1"]),
         (
-            &["--dry-multiplier", "0.01", "--logit-bias", "27=12"],
+            &["--dry-multiplier", "0.01", "--logit-bias", "34=12"],
             &["--dry-base", "90"],
         ),
         (
@@ -416,12 +416,12 @@ fn every_sampler_changes_the_text_or_is_refused() {
             &["--dry-last-n", "3"],
         ),
         (
-            &["--dry-multiplier", "9", "--dry-allowed-length", "1"],
+            &["--dry-multiplier", "9", "--logit-bias", "34=12"],
             &["--dry-breaker", "c"],
         ),
         (
-            &["--dry-multiplier", "9", "--dry-allowed-length", "1"],
-            &["--set", "generate.dry_breaker_tokens=[29]"],
+            &["--dry-multiplier", "9", "--logit-bias", "34=12"],
+            &["--set", "generate.dry_breaker_tokens=[36]"],
         ),
     ] {
         assert_ne!(

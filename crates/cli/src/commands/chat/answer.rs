@@ -1,5 +1,6 @@
 //! One answer: the conversation as the template has it, and what the model says to it, as it comes.
 
+use std::fmt::Display;
 use std::io;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use super::stats::Stats;
 use crate::continuation::Continuation;
 use crate::interrupt;
 use crate::named_model::NamedModel;
+use crate::palette::Palette;
 use crate::printer::Printer;
 
 /// A conversation that goes on.
@@ -41,6 +43,11 @@ impl<'m> Chat<'m> {
             stats: None,
             printer,
         }
+    }
+
+    /// Tokens that the model takes.
+    pub(super) fn context(&self) -> usize {
+        self.named.model.architecture().max_seq_len()
     }
 
     /// Prints what the template makes of the conversation with one more message, which is not kept.
@@ -131,7 +138,7 @@ impl<'m> Chat<'m> {
 
         let n_new = generated.tokens.len();
         let computed = before.zip(self.generator.n_computed());
-        let context = self.named.model.architecture().max_seq_len();
+        let context = self.context();
         self.stats = Some(Stats {
             n_prompt,
             // Each new token but the last was computed too.
@@ -150,19 +157,23 @@ impl<'m> Chat<'m> {
     /// Says why an answer has no end.
     fn tell_end(&self, used: usize, n_new: usize, config: &GenerateConfig, context: usize) {
         if n_new >= config.max_new_tokens {
-            self.printer.note(format_args!(
+            self.tell(format_args!(
                 "(cut after {n_new} tokens, generate.max_new_tokens)"
             ));
         } else {
-            self.printer.note(format_args!(
+            self.tell(format_args!(
                 "(cut after {used} tokens: the context of the model is {context})"
             ));
         }
     }
 
+    fn tell(&self, what: impl Display) {
+        self.printer.note(Palette::stderr().faint(what));
+    }
+
     /// The ids of the conversation, without its oldest turns where it has outgrown the context.
     fn fitting_prompt(&mut self, wanted: usize, may_forget: bool) -> anyhow::Result<Vec<u32>> {
-        let context = self.named.model.architecture().max_seq_len();
+        let context = self.context();
         // Room for an answer, if that does not take too much from the conversation.
         let room = wanted.min(context / 4).max(1);
         let mut forgotten = 0;
@@ -198,7 +209,7 @@ impl<'m> Chat<'m> {
 
     fn tell_forgotten(&self, forgotten: usize, context: usize) {
         if forgotten > 0 {
-            self.printer.note(format_args!(
+            self.tell(format_args!(
                 "the conversation is longer than the context of {context} tokens: {forgotten} older messages are forgotten"
             ));
         }

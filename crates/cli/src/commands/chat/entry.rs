@@ -114,12 +114,14 @@ impl Terminal {
     }
 
     fn next(&mut self) -> anyhow::Result<Entry> {
-        // The editor takes Ctrl-C as a key; any other signal has nothing to wait for.
+        // The editor takes Ctrl-C as a key; a SIGTERM has nothing to wait for.
         interrupt::at_once();
         let prompt = "> ";
         let painted = Palette::stdout().chosen(prompt);
         let line = self.editor.readline(&(prompt, painted.as_str()));
         interrupt::defer();
+        // A Ctrl-C that came too late for the last answer is none for the next.
+        interrupt::take();
         match line {
             Ok(line) => {
                 self.remember(&line);

@@ -10,6 +10,7 @@ mod slash;
 mod stats;
 mod template;
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use llm_models::generate::{Generator, Method};
@@ -17,7 +18,6 @@ use llm_models::generate::{Generator, Method};
 use crate::args::DeviceArgs;
 use crate::interrupt;
 use crate::named_model::NamedModel;
-use crate::palette::Palette;
 use crate::printer::Printer;
 use crate::sampling::SamplingArgs;
 use answer::Chat;
@@ -76,14 +76,17 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let generator = Generator::new(&named.model, Method::Cached)?;
     let chat = Chat::new(&named, generator, template, history, printer);
     interrupt::defer();
-    let mut reader = Reader::new(printer);
     let mut session = Session::new(chat, settings, args.show_prompt, printer);
     if let Some(text) = &args.message {
         session.say(text)?;
         return Ok(interrupt::check()?);
     }
+    let mut reader = Reader::new(printer);
     if reader.is_terminal() {
-        session.welcome(&named.title(), Palette::stdout());
+        interrupt::survive();
+        session.welcome(&named.title());
+    } else if io::stdin().is_terminal() {
+        printer.note("one message on each line; Ctrl-D ends the chat");
     }
     session.converse(&mut reader)
 }

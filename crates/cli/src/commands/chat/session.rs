@@ -1,5 +1,7 @@
 //! The turns of a chat: what is entered is answered, or done if it is a command.
 
+use std::fmt::Display;
+
 use anyhow::Context;
 
 use super::answer::Chat;
@@ -24,6 +26,9 @@ pub(super) struct Session<'m> {
 /// Whether the chat goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
+    /// After an answer.
+    Turn,
+    /// After a command.
     Entry,
     End,
 }
@@ -44,16 +49,23 @@ impl<'m> Session<'m> {
     }
 
     /// Says what is there and how to begin.
-    pub(super) fn welcome(&self, model: &str, palette: Palette) {
+    pub(super) fn welcome(&self, model: &str) {
+        let palette = Palette::stderr();
         let said = match self.chat.history.len() {
             0 => String::new(),
             n => format!(", {n} messages loaded"),
         };
+        let context = self.chat.context();
         self.printer.note(format_args!(
-            "{}{said}. {}",
-            palette.strong(model),
-            palette.faint("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat"),
+            "{}, {context} tokens of context{said}",
+            palette.strong(model)
         ));
+        self.tell("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends the chat");
+    }
+
+    /// Says something that may be passed over.
+    fn tell(&self, what: impl Display) {
+        self.printer.note(Palette::stderr().faint(what));
     }
 
     /// Answers a message.
@@ -81,8 +93,7 @@ impl<'m> Session<'m> {
                 Entry::Interrupted if was_interrupted => return Ok(()),
                 Entry::Interrupted => {
                     was_interrupted = true;
-                    let hint = "(Ctrl-D or /quit ends the chat; so does Ctrl-C once more)";
-                    self.printer.note(Palette::stderr().faint(hint));
+                    self.tell("(Ctrl-D or /quit ends the chat; so does Ctrl-C once more)");
                     continue;
                 }
                 Entry::Text(text) => text,
@@ -96,7 +107,8 @@ impl<'m> Session<'m> {
             }
             match done {
                 Ok(Next::End) => return Ok(()),
-                Ok(Next::Entry) => {}
+                Ok(Next::Turn) if is_terminal => self.printer.text("\n")?,
+                Ok(Next::Turn | Next::Entry) => {}
                 Err(error) if is_terminal && !is_broken_pipe(&error) => {
                     printer::error(one_line(&error));
                 }
@@ -109,7 +121,7 @@ impl<'m> Session<'m> {
     fn after_signal(&self) -> anyhow::Result<()> {
         match interrupt::take() {
             Some(Signal::Interrupt) => {
-                self.printer.note(Palette::stderr().faint("(stopped)"));
+                self.tell("(stopped)");
                 Ok(())
             }
             Some(Signal::Terminate) => Err(Interrupted(Signal::Terminate).into()),
@@ -124,35 +136,37 @@ impl<'m> Session<'m> {
                 None => text.to_owned(),
             };
             self.say(&text)?;
-            return Ok(Next::Entry);
+            return Ok(Next::Turn);
         };
         match command {
             Slash::Help => self.help()?,
             Slash::Reset => {
                 self.chat.history.reset();
-                self.printer.note("the conversation is forgotten");
+                self.tell("the conversation is forgotten");
             }
             Slash::System(text) => {
                 self.chat.history.set_system(&text);
-                self.printer.note(if text.is_empty() {
+                self.tell(if text.is_empty() {
                     "there is no system prompt now"
                 } else {
                     "the model is told so from now on"
                 });
             }
             Slash::Set(None) => self.printer.text(&self.settings.to_toml()?)?,
-            Slash::Set(Some(assignment)) => self.settings.set(&assignment)?,
+            Slash::Set(Some(assignment)) => {
+                self.settings.set(&assignment)?;
+                self.tell(format_args!("{assignment} from now on"));
+            }
             Slash::Save(path, overwrite) => {
                 saved::save(&self.chat.history, &path, overwrite)?;
                 let n = self.chat.history.messages().len();
                 let name = path.display();
-                self.printer
-                    .note(format_args!("{n} messages written to {name}"));
+                self.tell(format_args!("{n} messages written to {name}"));
             }
             Slash::Load(path) => {
                 self.chat.history = saved::load(&path).context("nothing loaded")?;
                 let n = self.chat.history.messages().len();
-                self.printer.note(format_args!("{n} messages loaded"));
+                self.tell(format_args!("{n} messages loaded"));
             }
             Slash::Stats => match &self.chat.stats {
                 Some(stats) => self.printer.line(stats)?,

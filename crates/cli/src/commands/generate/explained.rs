@@ -82,8 +82,8 @@ fn row(candidate: &Candidate, is_chosen: bool, palette: Palette) -> String {
 fn setting(effect: &Effect) -> String {
     match &effect.setting {
         Value::Null => String::new(),
-        Value::Array(ids) => format!("({} tokens)", ids.len()),
-        Value::Object(biases) => format!("({} tokens)", biases.len()),
+        Value::Array(ids) => format!("({})", ids.len()),
+        Value::Object(biases) => format!("({})", biases.len()),
         Value::Number(number) => number
             .as_f64()
             .map(|x| format!("{}", x as f32))

@@ -37,8 +37,7 @@ impl Sampler for Typical {
             reached += f64::from((-surprise(logit)).exp());
             reached >= f64::from(self.0)
         });
-        let last = last?;
-        let furthest = distance(order[last]);
+        let furthest = distance(order[last?]);
         for logit in logits {
             if distance(*logit) > furthest {
                 *logit = f32::NEG_INFINITY;
