@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 19] = [
+const SCRIPTS: [&str; 20] = [
     "layers.py",
     "tiny_models.py",
     "tiny_old_folders.py",
@@ -29,13 +29,15 @@ const SCRIPTS: [&str; 19] = [
     "gguf_files.py",
     "sentencepiece_models.py",
     "tiktoken_ranks.py",
+    "tensorboard_events.py",
 ];
 
 /// The live checks, each with its options beside `--llm`: models that the program writes in the programs of others, and theirs in ours.
-const CHECKS: [(&str, &[&str]); 3] = [
+const CHECKS: [(&str, &[&str]); 4] = [
     ("check_interop.py", &["--trainer"]),
     ("check_llama_cpp.py", &[]),
     ("check_config_keys.py", &[]),
+    ("check_tensorboard.py", &[]),
 ];
 
 /// Arguments of `cargo xtask golden`.

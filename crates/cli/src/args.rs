@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
 use crate::commands::{
-    chat, compare, convert, data, eval, generate, models, selftest, tokenizer, train,
+    chat, compare, convert, data, eval, generate, models, runs, selftest, tokenizer, train,
 };
 use crate::failure;
 
@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Make and check text
     #[command(subcommand)]
     Data(data::Command),
+    /// List, show, compare, draw and remove runs
+    #[command(subcommand)]
+    Runs(runs::Command),
     /// List the model presets
     Models(models::Args),
 }

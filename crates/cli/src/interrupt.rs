@@ -1,14 +1,15 @@
 //! Ctrl-C and SIGTERM.
 //!
 //! A command that can stop tidily calls [`defer`]: the first signal then only raises a flag, which the command finds with [`pending`] at
-//! its next step, and a second signal ends the process at once. Every other command is ended by the first signal.
+//! its next step, and a second signal ends the process at once. Every other command is ended by the first signal. Who has a whole screen
+//! that must be left first takes [`Watch`] and ends the process itself.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{SigId, flag, low_level};
 
 use crate::failure::Interrupted;
 
@@ -45,6 +46,25 @@ struct Flags {
     at_once: Arc<AtomicBool>,
     /// Exit code of the first signal seen; 0 before.
     code: Arc<AtomicUsize>,
+    /// The handlers that arm the shutdown, unless somebody watches.
+    arming: Mutex<Vec<SigId>>,
+}
+
+impl Flags {
+    /// From now on a signal arms the shutdown for the next.
+    fn arm(&self) -> std::io::Result<()> {
+        let ids = [SIGINT, SIGTERM].map(|number| flag::register(number, self.at_once.clone()));
+        let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
+        *self.arming.lock().unwrap_or_else(PoisonError::into_inner) = ids;
+        Ok(())
+    }
+
+    fn disarm(&self) {
+        let ids = std::mem::take(&mut *self.arming.lock().unwrap_or_else(PoisonError::into_inner));
+        for id in ids {
+            low_level::unregister(id);
+        }
+    }
 }
 
 static FLAGS: OnceLock<Flags> = OnceLock::new();
@@ -57,6 +77,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
     let flags = Flags {
         at_once: Arc::new(AtomicBool::new(true)),
         code: Arc::new(AtomicUsize::new(0)),
+        arming: Mutex::default(),
     };
     for (number, signal) in [(SIGINT, Signal::Interrupt), (SIGTERM, Signal::Terminate)] {
         let code = signal.exit_code();
@@ -66,8 +87,8 @@ pub(crate) fn install() -> anyhow::Result<()> {
         shutdown.context("cannot catch signals")?;
         flag::register_usize(number, flags.code.clone(), usize::from(code))
             .context("cannot catch signals")?;
-        flag::register(number, flags.at_once.clone()).context("cannot catch signals")?;
     }
+    flags.arm().context("cannot catch signals")?;
     let _ = FLAGS.set(flags);
     Ok(())
 }
@@ -94,4 +115,60 @@ pub(crate) fn pending() -> Option<Signal> {
 /// [`Interrupted`], which ends with the exit code of the signal.
 pub(crate) fn check() -> Result<(), Interrupted> {
     pending().map_or(Ok(()), |signal| Err(Interrupted(signal)))
+}
+
+/// Sees every signal, none of which ends the process until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    came: Arc<AtomicBool>,
+    ids: Vec<SigId>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// The operating system refuses a handler.
+    pub(crate) fn begin() -> anyhow::Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        let ids = [SIGINT, SIGTERM].map(|number| flag::register(number, came.clone()));
+        let ids = ids.into_iter().collect::<Result<Vec<_>, _>>();
+        if let Some(flags) = FLAGS.get() {
+            flags.disarm();
+            flags.at_once.store(false, Ordering::SeqCst);
+        }
+        Ok(Self {
+            came,
+            ids: ids.context("cannot catch signals")?,
+        })
+    }
+
+    /// Whether a signal has come since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.came.swap(false, Ordering::SeqCst)
+    }
+
+    /// Does what Ctrl-C does, which is only a key where the terminal hands every key on.
+    pub(crate) fn interrupt() {
+        // The signal is one that is caught: there is nothing to fail.
+        let _ = low_level::raise(SIGINT);
+    }
+
+    /// Ends the process with the exit code of the first signal.
+    pub(crate) fn end_process() -> ! {
+        low_level::exit(pending().map_or(130, |signal| signal.exit_code().into()))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            low_level::unregister(id);
+        }
+        if let Some(flags) = FLAGS.get() {
+            // A system that has let us register them does so again.
+            let _ = flags.arm();
+            flags.at_once.store(pending().is_some(), Ordering::SeqCst);
+        }
+    }
 }

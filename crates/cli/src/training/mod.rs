@@ -5,9 +5,10 @@ pub(crate) mod model_card;
 mod narrator;
 mod range_test;
 pub(crate) mod resume;
+pub(crate) mod samples;
 mod summary;
 
-pub(crate) use narrator::Narrator;
+pub(crate) use narrator::{Narrator, Show};
 pub(crate) use range_test::RangeArgs;
 pub(crate) use summary::Summary;
 

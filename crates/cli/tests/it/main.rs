@@ -8,8 +8,11 @@ mod convert;
 mod crash;
 mod data;
 mod generate;
+#[cfg(target_os = "linux")]
+mod live;
 mod loading;
 mod models;
+mod records;
 mod resume;
 mod runs;
 mod selftest;
