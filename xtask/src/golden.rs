@@ -31,13 +31,15 @@ const SCRIPTS: [&str; 20] = [
     "gguf_files.py",
     "sentencepiece_models.py",
     "tiktoken_ranks.py",
+    "tensorboard_events.py",
 ];
 
 /// The live checks, each with its options beside `--llm`: models that the program writes in the programs of others, and theirs in ours.
-const CHECKS: [(&str, &[&str]); 3] = [
+const CHECKS: [(&str, &[&str]); 4] = [
     ("check_interop.py", &["--trainer"]),
     ("check_llama_cpp.py", &[]),
     ("check_config_keys.py", &[]),
+    ("check_tensorboard.py", &[]),
 ];
 
 /// Arguments of `cargo xtask golden`.

@@ -6,7 +6,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
 use crate::commands::{
-    chat, compare, convert, data, eval, generate, inspect, models, plan, selftest, tokenizer, train,
+    chat, compare, convert, data, eval, generate, inspect, models, plan, runs, selftest, tokenizer,
+    train,
 };
 use crate::failure;
 
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Make and check text
     #[command(subcommand)]
     Data(data::Command),
+    /// List, show, compare, draw and remove runs
+    #[command(subcommand)]
+    Runs(runs::Command),
     /// List the model presets
     Models(models::Args),
 }

@@ -24,26 +24,55 @@ pub(crate) struct Reading {
     pub(crate) memory: Option<u64>,
 }
 
+/// How long a run goes on, at the pace of this process so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    first_step: u64,
+    /// Steps of the whole run.
+    pub(crate) total: u64,
+    started: Instant,
+    time_limit: Option<Duration>,
+}
+
+impl Pace {
+    /// Begins now at `first_step` steps done of `total`; the run ends after `time_limit` at the latest.
+    pub(crate) fn new(first_step: u64, total: u64, time_limit: Option<Duration>) -> Self {
+        Self {
+            first_step,
+            total,
+            started: Instant::now(),
+            time_limit,
+        }
+    }
+
+    /// Time left when `step` steps are done.
+    pub(crate) fn left(&self, step: u64) -> Option<Duration> {
+        let elapsed = self.started.elapsed();
+        let left = time_left(
+            step - self.first_step.min(step),
+            self.total.saturating_sub(step),
+            elapsed,
+        );
+        match (left, self.time_limit) {
+            (Some(left), Some(limit)) => Some(left.min(limit.saturating_sub(elapsed))),
+            (left, limit) => left.or(limit),
+        }
+    }
+}
+
 /// Shows the progress of one run.
 #[derive(Debug)]
 pub(crate) struct Progress {
     printer: Printer,
     bar: Option<ProgressBar>,
-    total: u64,
-    first_step: u64,
-    started: Instant,
-    time_limit: Option<Duration>,
+    pace: Pace,
     last_line: Option<Instant>,
 }
 
 impl Progress {
-    /// Begins at `first_step` steps done of `total`; the run ends after `time_limit` at the latest.
-    pub(crate) fn new(
-        printer: Printer,
-        first_step: u64,
-        total: u64,
-        time_limit: Option<Duration>,
-    ) -> Self {
+    /// Begins at `first_step` steps done, at this pace.
+    pub(crate) fn new(printer: Printer, first_step: u64, pace: Pace) -> Self {
+        let total = pace.total;
         let bar =
             (printer.verbosity() == Verbosity::Normal && io::stderr().is_terminal()).then(|| {
                 let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
@@ -55,17 +84,14 @@ impl Progress {
         Self {
             printer,
             bar,
-            total,
-            first_step,
-            started: Instant::now(),
-            time_limit,
+            pace,
             last_line: None,
         }
     }
 
     /// Moves the end.
     pub(crate) fn set_total(&mut self, total: u64) {
-        self.total = total;
+        self.pace.total = total;
         if let Some(bar) = &self.bar {
             bar.set_length(total);
         }
@@ -73,16 +99,7 @@ impl Progress {
 
     /// Shows where the run is.
     pub(crate) fn update(&mut self, reading: &Reading) {
-        let elapsed = self.started.elapsed();
-        let left = time_left(
-            reading.step - self.first_step.min(reading.step),
-            self.total.saturating_sub(reading.step),
-            elapsed,
-        );
-        let left = match (left, self.time_limit) {
-            (Some(left), Some(limit)) => Some(left.min(limit.saturating_sub(elapsed))),
-            (left, limit) => left.or(limit),
-        };
+        let left = self.pace.left(reading.step);
         let message = describe(reading, left);
         if let Some(bar) = &self.bar {
             bar.set_position(reading.step);
@@ -92,11 +109,11 @@ impl Progress {
         let due = self
             .last_line
             .is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
-        if due || reading.step >= self.total {
+        if due || reading.step >= self.pace.total {
             self.last_line = Some(Instant::now());
             self.printer.note(format_args!(
                 "step {}/{}  {message}",
-                reading.step, self.total
+                reading.step, self.pace.total
             ));
         }
     }
@@ -199,7 +216,8 @@ fn describe(reading: &Reading, left: Option<Duration>) -> String {
     parts.join("  ")
 }
 
-fn with_commas(number: f64) -> String {
+/// A whole number with commas between thousands.
+pub(crate) fn with_commas(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

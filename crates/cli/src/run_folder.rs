@@ -11,18 +11,21 @@ use crate::output::{self, Overwrite};
 /// Where numbered run folders are made.
 pub(crate) const RUNS: &str = "runs";
 
-/// What a run writes into its folder; only these are removed when a run is written over.
-const ENTRIES: [&str; 10] = [
-    ".lock",
-    "config.toml",
-    "origin.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "log.txt",
-    "metrics.jsonl",
-    "tensorboard",
+/// What a run writes into its folder; only these are removed when a run is written over or removed. In this order: what makes it a run
+/// goes last, so that a removal that was interrupted can be done again.
+const ENTRIES: [&str; 12] = [
     "checkpoints",
     "model",
+    "tensorboard",
+    "samples.jsonl",
+    "metrics.csv",
+    "metrics.jsonl",
+    "log.txt",
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "origin.json",
+    "config.toml",
+    ".lock",
 ];
 
 /// Checks before any work starts that [`create`] will be able to make the folder of a run.
@@ -142,6 +145,39 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
         removed.with_context(|| format!("{}: cannot remove", path.display()))?;
     }
     Ok(())
+}
+
+/// Removes what a run has written, and the folder where nothing else is in it.
+///
+/// # Errors
+/// Another process trains there, or something can't be removed.
+pub(crate) fn remove(folder: &Path) -> anyhow::Result<()> {
+    check_free(folder)?;
+    // Held until it is gone itself.
+    let lock = fs::File::create(folder.join(".lock"))
+        .with_context(|| format!("{}: cannot remove", folder.display()))?;
+    let _ = lock.try_lock();
+    clear(folder)?;
+    let entries = fs::read_dir(folder).map(|mut entries| entries.next().is_none());
+    if entries.unwrap_or(false) {
+        fs::remove_dir(folder).with_context(|| format!("{}: cannot remove", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Bytes of what a run has written.
+pub(crate) fn size(folder: &Path) -> u64 {
+    fn of(path: &Path) -> u64 {
+        let Ok(found) = fs::symlink_metadata(path) else {
+            return 0;
+        };
+        if found.is_dir() {
+            let entries = fs::read_dir(path).into_iter().flatten().flatten();
+            return entries.map(|entry| of(&entry.path())).sum();
+        }
+        found.len()
+    }
+    ENTRIES.iter().map(|entry| of(&folder.join(entry))).sum()
 }
 
 #[cfg(test)]

@@ -206,9 +206,9 @@ pub(crate) fn short(value: f64) -> String {
     if size < 1e-12 {
         return "0".into();
     }
-    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")];
-    if let Some((unit, name)) = units.into_iter().find(|(unit, _)| size >= *unit) {
-        let unit = if unit == 1e4 { 1e3 } else { unit };
+    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let shortens = |unit: f64| size >= unit && (unit > 1e3 || size >= 1e4 && size % 100.0 == 0.0);
+    if let Some((unit, name)) = units.into_iter().find(|(unit, _)| shortens(*unit)) {
         return trimmed(value / unit, 3) + name;
     }
     if size < 1e-3 {
@@ -255,11 +255,14 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let texts = [0.0, 1.0, 0.25, 1500.0, 20_000.0, 2.5e6, 0.003, 1e-5, -0.5].map(short);
+        let texts = [
+            0.0, 1.0, 0.25, 1500.0, 16_384.0, 20_000.0, 2.5e6, 0.003, 1e-5, -0.5,
+        ]
+        .map(short);
         assert_eq!(
             texts,
             [
-                "0", "1", "0.25", "1500", "20k", "2.5M", "0.003", "1e-5", "-0.5"
+                "0", "1", "0.25", "1500", "16384", "20k", "2.5M", "0.003", "1e-5", "-0.5"
             ]
         );
     }

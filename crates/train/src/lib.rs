@@ -38,6 +38,7 @@ mod config;
 mod error;
 mod evaluate;
 mod find_learning_rate;
+mod flops;
 mod gradients;
 mod metrics;
 mod objective;
@@ -59,7 +60,8 @@ pub use config::{
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Protocol, evaluate};
 pub use find_learning_rate::{RangePoint, RangeTest, RateRange, find_learning_rate};
-pub use metrics::{Record, Split};
+pub use flops::{peak_flops, step_flops};
+pub use metrics::{Record, Split, read_metrics};
 pub use packing::Packing;
 pub use run::{Event, Outcome, Run, Start, StopReason};
 pub use schedule::Schedule;

@@ -43,6 +43,13 @@ pub struct Run<'a> {
 /// What happens in a run.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// Everything is ready for the first step of this process.
+    Begin {
+        /// Optimizer steps done before, by a run that is resumed.
+        step: u64,
+        /// What [`peak_flops`](crate::peak_flops) found.
+        peak_flops: f64,
+    },
     /// A training step is done; every step, also those that `metrics.jsonl` leaves out.
     Step(&'a Record),
     /// An evaluation is done.

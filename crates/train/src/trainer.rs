@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use burn::module::Module;
 use llm_core::memory::resident_bytes;
@@ -14,8 +14,9 @@ use llm_models::generate::{Decision, GenerateConfig, Method, generate};
 
 use crate::checkpoint::{Checkpoints, Fitted, Progress, newest};
 use crate::evaluate::Protocol;
+use crate::flops::{peak_flops, step_flops};
 use crate::gradients::first_not_finite;
-use crate::metrics::{MetricsFile, Record, Split};
+use crate::metrics::{Metrics, Record, Split};
 use crate::run::{Event, Outcome, Run, Start, StopReason};
 use crate::settings::Settings;
 use crate::steps::{StepResult, TrainingSteps};
@@ -49,13 +50,19 @@ pub fn train<'a>(
     let spikes = progress.spikes.clone();
     let mut steps = TrainingSteps::going_on(model, settings, run.training, seq, memory, spikes)?;
     steps.end_schedule_at(last_step(settings, &progress));
+    let arithmetic = Arithmetic::of(&steps, settings);
+    (run.on_event)(Event::Begin {
+        step: progress.step,
+        peak_flops: arithmetic.peak,
+    });
     let trainer = Trainer {
         settings,
-        metrics: MetricsFile::open(run.folder, progress.step)?,
+        metrics: Metrics::open(run.folder, progress.step)?,
         steps,
         checkpoints,
         progress,
         clock: Clock::start(),
+        arithmetic,
         run,
     };
     trainer.run()
@@ -111,13 +118,34 @@ impl Clock {
     }
 }
 
+/// What model FLOP utilisation is a quotient of.
+struct Arithmetic {
+    /// Floating-point operations of one step.
+    step: f64,
+    /// The device's own pace, in operations a second.
+    peak: f64,
+}
+
+impl Arithmetic {
+    fn of(steps: &TrainingSteps<'_>, settings: &Settings) -> Self {
+        let train = &settings.train;
+        let sequences = (train.batch_size * train.grad_accumulation) as u64;
+        let model = steps.model();
+        Self {
+            step: step_flops(model, sequences, steps.seq()),
+            peak: peak_flops(&model.device()),
+        }
+    }
+}
+
 struct Trainer<'a> {
     settings: &'a Settings,
     steps: TrainingSteps<'a>,
-    metrics: MetricsFile,
+    metrics: Metrics,
     checkpoints: Checkpoints<'a>,
     progress: Progress,
     clock: Clock,
+    arithmetic: Arithmetic,
     run: Run<'a>,
 }
 
@@ -264,9 +292,14 @@ impl Trainer<'_> {
             tokens: self.tokens(),
             epoch: self.epochs(),
             tokens_per_s: None,
+            flops_per_s: None,
+            utilisation: None,
             evaluated_tokens: None,
             rss_bytes: resident_bytes(),
             seconds: self.clock.seconds(),
+            time: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0.0, |time| time.as_secs_f64()),
         }
     }
 
@@ -282,7 +315,8 @@ impl Trainer<'_> {
             // No record holds such a number.
             return Ok(());
         }
-        let tokens = (self.clock.steps * self.steps.tokens_per_step()) as f64;
+        let steps_per_s = self.clock.steps as f64 / self.clock.in_steps.as_secs_f64();
+        let flops_per_s = steps_per_s * self.arithmetic.step;
         let record = Record {
             learning_rate: Some(result.learning_rate),
             grad_norm: Some(result.grad_norm),
@@ -291,7 +325,9 @@ impl Trainer<'_> {
                 .train
                 .skip_spikes
                 .map(|_| self.steps.spikes().skipped),
-            tokens_per_s: Some(tokens / self.clock.in_steps.as_secs_f64()),
+            tokens_per_s: Some(steps_per_s * self.steps.tokens_per_step() as f64),
+            flops_per_s: Some(flops_per_s),
+            utilisation: Some(flops_per_s / self.arithmetic.peak),
             ..self.record(Split::Train, result.loss)
         };
         (self.run.on_event)(Event::Step(&record));

@@ -9,6 +9,7 @@ pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod plan;
+pub(crate) mod runs;
 pub(crate) mod selftest;
 pub(crate) mod tokenizer;
 pub(crate) mod train;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Compare(args) => compare::run(&args, printer),
         Command::Tokenizer(command) => tokenizer::run(&command, printer),
         Command::Data(command) => data::run(&command, printer),
+        Command::Runs(command) => runs::run(&command, printer),
         Command::Models(args) => models::run(&args, printer),
     }
 }

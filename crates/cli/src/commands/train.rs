@@ -13,13 +13,14 @@ use llm_train::{Run, Start, has_checkpoint};
 use crate::args::DeviceArgs;
 use crate::config::{Config, DEFAULT_TOML, Layers};
 use crate::failure::{Interrupted, usage};
+use crate::live::{self, LiveView};
 use crate::named_model::{NamedModel, load_tokenizer};
 use crate::output::Overwrite;
 use crate::printer::Printer;
 use crate::text_source::tell_skipped;
 use crate::training::{
-    Blame, MemoryArgs, Narrator, RangeArgs, Summary, disk, model_card, new_model, resume, settings,
-    settle,
+    Blame, MemoryArgs, Narrator, RangeArgs, Show, Summary, disk, model_card, new_model, resume,
+    settings, settle,
 };
 use crate::{cache_folder, interrupt, run_folder};
 
@@ -56,6 +57,9 @@ pub(crate) struct Args {
     /// Set one key of the configuration, such as train.batch_size=8; an empty value is the default. May be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Show the run on the whole screen: curves, numbers, samples; q saves and stops as Ctrl-C does
+    #[arg(long, conflicts_with = "find_lr")]
+    pub(crate) tui: bool,
     /// The learning-rate range test
     #[command(flatten)]
     pub(crate) range: RangeArgs,
@@ -107,6 +111,9 @@ impl Args {
 /// # Errors
 /// A fault in the configuration or the data, or the run breaks off.
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
+    if args.tui {
+        live::check(printer)?;
+    }
     match &args.resume {
         Some(folder) => resumed(args, folder, printer),
         None => fresh(args, printer),
@@ -148,6 +155,7 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
         &prepared,
         &folder,
         Start::Fresh(Box::new(model)),
+        args.tui,
         printer,
     )
 }
@@ -276,7 +284,7 @@ fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
             architecture.init(config.train.seed, &device.autodiff()),
         )),
     };
-    start(&config, &prepared, folder, place, printer)
+    start(&config, &prepared, folder, place, args.tui, printer)
 }
 
 /// Trains in `folder`.
@@ -285,13 +293,20 @@ fn start(
     prepared: &Prepared,
     folder: &Path,
     start: Start,
+    is_live: bool,
     printer: Printer,
 ) -> anyhow::Result<()> {
     tell_skipped(&prepared.skipped, printer);
     for report in &prepared.cleaned {
         printer.note(report.to_string().trim_end());
     }
-    let narrator = Narrator::new(printer, folder, config, prepared)?;
+    interrupt::defer();
+    let show = if is_live {
+        Show::Live(LiveView::start(folder)?)
+    } else {
+        Show::Lines(None)
+    };
+    let narrator = Narrator::new(printer, show, folder, config, prepared)?;
     let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;
     narrator.introduce(folder, &architecture);
     let context = architecture.max_seq_len();
@@ -313,7 +328,6 @@ fn start(
             model_card::text(config, prepared, narrator.last_loss()),
         )
     };
-    interrupt::defer();
     let run = Run {
         folder,
         training: &prepared.train,

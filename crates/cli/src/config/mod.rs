@@ -7,11 +7,13 @@
 mod assignment;
 mod explain;
 mod file;
+mod flat;
 mod keys;
 mod layers;
 mod strict;
 mod tree;
 
+pub(crate) use flat::{Flat, differences};
 pub(crate) use keys::{fields as keys_of, tables};
 pub(crate) use layers::Layers;
 

@@ -8,12 +8,13 @@ pub(crate) mod model_card;
 mod narrator;
 mod range_test;
 pub(crate) mod resume;
+pub(crate) mod samples;
 mod summary;
 
 pub(crate) use beginning::{new_model, settle};
 pub(crate) use blame::Blame;
 pub(crate) use memory::MemoryArgs;
-pub(crate) use narrator::Narrator;
+pub(crate) use narrator::{Narrator, Show};
 pub(crate) use range_test::RangeArgs;
 pub(crate) use summary::Summary;
 

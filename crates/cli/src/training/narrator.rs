@@ -3,25 +3,38 @@
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use llm_data::Prepared;
 use llm_models::Architecture;
 use llm_tokenizer::Tokenizer;
-use llm_train::Event;
+use llm_train::{Event, read_metrics};
 
+use super::samples::{Sample, SampleFile};
 use crate::config::Config;
+use crate::live::{LiveView, Update};
 use crate::printer::Printer;
-use crate::progress::{Progress, Reading};
+use crate::progress::{Pace, Progress, Reading};
+
+/// Where a run is shown.
+#[derive(Debug)]
+pub(crate) enum Show {
+    /// As lines on stderr, the last of which is a bar from the first step on.
+    Lines(Option<Progress>),
+    /// On the whole screen.
+    Live(LiveView),
+}
 
 /// Talks on stderr and in the log.
 pub(crate) struct Narrator {
     printer: Printer,
     log: RefCell<File>,
-    /// Made at the first step, when it is known where a resumed run goes on.
-    progress: RefCell<Option<Progress>>,
+    show: RefCell<Show>,
+    folder: PathBuf,
+    /// Opened when it is known where a resumed run goes on.
+    samples: RefCell<Option<SampleFile>>,
     total: u64,
     time_limit: Option<Duration>,
     tokenizer: Tokenizer,
@@ -38,6 +51,7 @@ impl Narrator {
     /// It can't be written.
     pub(crate) fn new(
         printer: Printer,
+        show: Show,
         folder: &Path,
         config: &Config,
         prepared: &Prepared,
@@ -47,7 +61,9 @@ impl Narrator {
         Ok(Self {
             printer,
             log: RefCell::new(log.with_context(|| format!("{}: cannot write", path.display()))?),
-            progress: RefCell::new(None),
+            show: RefCell::new(show),
+            folder: folder.to_owned(),
+            samples: RefCell::new(None),
             total: config.train.max_steps,
             time_limit: config
                 .train
@@ -87,29 +103,45 @@ impl Narrator {
     pub(crate) fn note(&self, line: &str) {
         // A log that can't be written any more is no reason to stop a run.
         let _ = writeln!(self.log.borrow_mut(), "{line}");
-        match &*self.progress.borrow() {
-            Some(progress) => progress.note(line),
-            None => self.printer.note(line),
+        match &*self.show.borrow() {
+            Show::Lines(Some(progress)) => progress.note(line),
+            Show::Lines(None) => self.printer.note(line),
+            Show::Live(view) => {
+                // A terminal that has gone takes no pictures; the lines are said then.
+                if !view.tell(Update::Note(line.to_owned())) {
+                    self.printer.note(line);
+                }
+            }
         }
     }
 
     /// Tells what happened.
     pub(crate) fn tell(&self, event: Event<'_>) {
         match event {
-            Event::Step(record) => {
-                let mut progress = self.progress.borrow_mut();
-                let progress = progress.get_or_insert_with(|| {
-                    Progress::new(self.printer, record.step - 1, self.total, self.time_limit)
-                });
-                progress.update(&Reading {
+            Event::Begin { step, peak_flops } => {
+                let speed = peak_flops / 1e9;
+                self.note(&format!(
+                    "device     {speed:.0} GFLOP/s in a product of matrices, on all threads"
+                ));
+                self.begin(step);
+            }
+            Event::Step(record) => match &mut *self.show.borrow_mut() {
+                Show::Lines(Some(progress)) => progress.update(&Reading {
                     step: record.step,
                     loss: record.loss,
                     tokens_per_s: record.tokens_per_s.unwrap_or_default(),
                     memory: record.rss_bytes,
-                });
-            }
+                }),
+                Show::Lines(None) => {}
+                Show::Live(view) => {
+                    view.tell(Update::Record(record.clone()));
+                }
+            },
             Event::Evaluation { record, is_best } => {
                 self.last_loss.set(Some(record.loss));
+                if let Show::Live(view) = &*self.show.borrow() {
+                    view.tell(Update::Record(record.clone()));
+                }
                 let best = if is_best { "" } else { " (not the best)" };
                 self.note(&format!(
                     "step {}: {}{best}",
@@ -125,8 +157,12 @@ impl Narrator {
                 "step {step} is left out: loss {loss:.4}, gradient norm {grad_norm:.3} stand out"
             )),
             Event::Fitted { steps } => {
-                if let Some(progress) = &mut *self.progress.borrow_mut() {
-                    progress.set_total(steps);
+                match &mut *self.show.borrow_mut() {
+                    Show::Lines(Some(progress)) => progress.set_total(steps),
+                    Show::Lines(None) => {}
+                    Show::Live(view) => {
+                        view.tell(Update::Total(steps));
+                    }
                 }
                 self.note(&format!(
                     "pace       {steps} of {} steps fit into train.max_minutes: the schedule ends there",
@@ -137,7 +173,35 @@ impl Narrator {
             Event::Sample { step, tokens } => {
                 let text = self.tokenizer.decode(tokens).unwrap_or_default();
                 self.note(&format!("step {step} writes: {}", text.trim()));
+                if let Show::Live(view) = &*self.show.borrow() {
+                    let text = text.clone();
+                    view.tell(Update::Sample { step, text });
+                }
+                if let Some(samples) = &mut *self.samples.borrow_mut() {
+                    samples.push(&Sample { step, text });
+                }
             }
+        }
+    }
+
+    /// The first step comes, after `step` steps done before.
+    fn begin(&self, step: u64) {
+        let pace = Pace::new(step, self.total, self.time_limit);
+        match &mut *self.show.borrow_mut() {
+            Show::Lines(progress) => *progress = Some(Progress::new(self.printer, step, pace)),
+            Show::Live(view) => {
+                let mut records = read_metrics(&self.folder).unwrap_or_default();
+                records.retain(|record| record.step <= step);
+                view.tell(Update::Begin {
+                    step,
+                    pace,
+                    records,
+                });
+            }
+        }
+        match SampleFile::open(&self.folder, step) {
+            Ok(file) => *self.samples.borrow_mut() = Some(file),
+            Err(error) => self.note(&format!("warning: no samples are kept: {error:#}")),
         }
     }
 
@@ -154,9 +218,9 @@ impl Narrator {
         words
     }
 
-    /// Leaves the progress bar as it stands.
+    /// Leaves the progress bar as it stands, and the live view for the lines that were there before.
     pub(crate) fn finish_bar(&self) {
-        if let Some(progress) = self.progress.borrow_mut().take() {
+        if let Show::Lines(Some(progress)) = self.show.replace(Show::Lines(None)) {
             progress.finish();
         }
     }

@@ -9,7 +9,7 @@ use llm_data::{DataError, Prepared, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::train::Args;
-use crate::config::{Config, Layers};
+use crate::config::{Config, Layers, differences};
 use crate::failure::usage;
 use crate::output::{OutputFile, Overwrite};
 use crate::{cache_folder, run_folder};
@@ -136,53 +136,13 @@ pub(crate) fn configuration(args: &Args, folder: &Path) -> anyhow::Result<Config
     let changed = args
         .override_with_flags(Layers::new().file(&path)?)?
         .resolve()?;
-    let (before, after) = (
-        toml::Value::try_from(&stored)?,
-        toml::Value::try_from(&changed)?,
-    );
-    let mut keys = Vec::new();
-    differences("", Some(&before), Some(&after), &mut keys);
+    let keys = differences(&[&stored.flat()?, &changed.flat()?]);
     if let Some(key) = keys.iter().find(|key| !FREE.contains(&key.as_str())) {
         return Err(usage(format_args!(
             "{key}: a resumed run keeps the setting it began with; leave it out, or start anew with --init-from"
         )));
     }
     Ok(changed)
-}
-
-/// Dotted keys whose values differ.
-fn differences(
-    prefix: &str,
-    before: Option<&toml::Value>,
-    after: Option<&toml::Value>,
-    keys: &mut Vec<String>,
-) {
-    let table = |value: Option<&toml::Value>| {
-        value
-            .and_then(toml::Value::as_table)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let both_scalars = ![before, after]
-        .iter()
-        .flatten()
-        .any(|value| value.is_table());
-    if both_scalars {
-        if before != after {
-            keys.push(prefix.to_owned());
-        }
-        return;
-    }
-    let (before, after) = (table(before), table(after));
-    let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    for name in names {
-        let key = if prefix.is_empty() {
-            name.clone()
-        } else {
-            format!("{prefix}.{name}")
-        };
-        differences(&key, before.get(name), after.get(name), keys);
-    }
 }
 
 /// The tokens of the run in `folder`, and the model folder that it began with, if any.
@@ -228,22 +188,4 @@ fn from_stdin(error: DataError, folder: &Path, config: &Config) -> anyhow::Error
         ));
     }
     error
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_changed_key_is_named() {
-        let parse = |text: &str| toml::Value::Table(text.parse().unwrap());
-        let mut keys = Vec::new();
-        differences(
-            "",
-            Some(&parse("[a]\nb = 1\nc = 2\n[d]\ne = [1]")),
-            Some(&parse("[a]\nb = 1\nc = 3\n[d.f]\ng = 1")),
-            &mut keys,
-        );
-        assert_eq!(keys, ["a.c", "d.e", "d.f.g"]);
-    }
 }

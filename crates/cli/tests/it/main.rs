@@ -9,10 +9,13 @@ mod crash;
 mod data;
 mod generate;
 mod inspect;
+#[cfg(target_os = "linux")]
+mod live;
 mod loading;
 mod models;
 mod observable;
 mod plan;
+mod records;
 mod resume;
 mod runs;
 mod selftest;

@@ -135,7 +135,14 @@ impl Place {
             let mut records: Vec<Value> = text.lines().map(json).collect();
             for record in &mut records {
                 let fields = record.as_object_mut().unwrap();
-                for field in ["seconds", "tokens_per_s", "rss_bytes"] {
+                for field in [
+                    "seconds",
+                    "time",
+                    "tokens_per_s",
+                    "flops_per_s",
+                    "utilisation",
+                    "rss_bytes",
+                ] {
                     fields.remove(field);
                 }
             }
