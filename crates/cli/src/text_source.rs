@@ -50,7 +50,7 @@ pub(crate) struct Reading {
 }
 
 enum Texts {
-    AsTheyAre(Alone),
+    AsTheyAre(Box<Alone>),
     Clean(Box<CleanDocuments<Alone, ()>>),
 }
 
@@ -72,7 +72,7 @@ impl Reading {
         let documents = Alone(WholeDocuments::new(documents, data.max_document_bytes));
         Ok(Self {
             texts: if data.clean.is_off() {
-                Texts::AsTheyAre(documents)
+                Texts::AsTheyAre(Box::new(documents))
             } else {
                 let cleaner = Cleaner::new(data.clean.clone())?;
                 Texts::Clean(Box::new(CleanDocuments::new(documents, cleaner)))
@@ -91,7 +91,7 @@ impl Reading {
     /// Says what was passed over, and what cleaning did.
     pub(crate) fn finish(&self, printer: Printer) {
         let Alone(documents) = match &self.texts {
-            Texts::AsTheyAre(documents) => documents,
+            Texts::AsTheyAre(documents) => &**documents,
             Texts::Clean(documents) => documents.documents(),
         };
         tell_skipped(documents.skipped(), printer);

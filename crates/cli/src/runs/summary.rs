@@ -193,7 +193,7 @@ mod tests {
     fn counts_are_short() {
         let texts = [999, 592_384, 124_439_808, 1_100_048_384].map(count);
         assert_eq!(texts, ["999", "592k", "124M", "1.1G"]);
-        assert_eq!(duration(3.14159), "3.1 s");
+        assert_eq!(duration(3.1234), "3.1 s");
         assert_eq!(duration(3723.0), "1:02:03");
         assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![]), None);
