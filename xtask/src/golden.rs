@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 22] = [
+const SCRIPTS: [&str; 23] = [
     "layers.py",
     "tiny_models.py",
     "inspecting.py",
@@ -22,6 +22,7 @@ const SCRIPTS: [&str; 22] = [
     "samplers.py",
     "optimizers.py",
     "schedules.py",
+    "search_studies.py",
     "chat_templates.py",
     "bpe_training.py",
     "encodings.py",
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     /// A Python that has the packages of xtask/golden/requirements.txt [default: make one below the target folder].
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// Make no file, but let transformers and llama.cpp load, continue and train what `llm` writes, and `llm` what they write.
+    /// Make no file, but let transformers, llama.cpp and Optuna load, continue and train what `llm` writes, and `llm` what they write.
     #[arg(long)]
     check: bool,
 }
@@ -76,6 +77,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             let mut command = script(&format!("live/{name}"));
             check(command.arg("--llm").arg(&program).args(options))?;
         }
+        let build = "build --release --locked --package llm-search --example shared_study";
+        check(&mut workspace.cargo(build))?;
+        let worker = workspace.target.join("release/examples/shared_study");
+        check(script("live/check_optuna.py").arg("--worker").arg(worker))?;
         return Ok(());
     }
     for name in SCRIPTS {

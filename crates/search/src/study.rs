@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use self::proposal::propose;
-use self::queue::{FIXED, parameters_of, retry, start_waiting, waiting_trial};
+pub use self::queue::Recovery;
+use self::queue::{parameters_of, start_waiting};
 use crate::error::{Result, SearchError};
 use crate::history::History;
 use crate::pareto;
@@ -81,15 +82,6 @@ pub enum Outcome {
     Pruned,
     /// Without values, and why.
     Failed(String),
-}
-
-/// Which running trials [`Study::recover`] takes for lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// Those whose worker is known to have ended.
-    DeadWorkers,
-    /// All: whoever calls knows that nobody else works on the study.
-    All,
 }
 
 /// A note on a study: the seed of its draws.
@@ -183,7 +175,20 @@ impl Study {
             sampler: Box::new(TpeSampler::default()),
             pruner: Box::new(NoPruner),
             history: History::default(),
-        })
+        }
+        .informed())
+    }
+
+    /// The study, its history up to date with what the storage knows.
+    fn informed(mut self) -> Self {
+        self.update_history();
+        self
+    }
+
+    fn update_history(&mut self) {
+        if let Some(study) = self.storage.state().study(self.id) {
+            self.history.update(&self.space, study);
+        }
     }
 
     /// The study, searched by another sampler.
@@ -233,7 +238,9 @@ impl Study {
     /// # Errors
     /// A storage that cannot be read.
     pub fn sync(&mut self) -> Result<()> {
-        self.storage.sync()
+        self.storage.sync()?;
+        self.update_history();
+        Ok(())
     }
 
     /// The best complete trial of a study with one objective.
@@ -364,45 +371,6 @@ impl Study {
         Ok(answer)
     }
 
-    /// Puts a trial with these values in the queue; parameters that are not named are made up when it starts.
-    ///
-    /// # Errors
-    /// A name or value that the space does not have.
-    pub fn enqueue(&mut self, params: &Map<String, Value>) -> Result<()> {
-        for (name, value) in params {
-            let Some(place) = self.space.position(name) else {
-                let known: Vec<&str> = self.space.parameters().iter().map(|p| &*p.name).collect();
-                return Err(SearchError::parameter(
-                    name,
-                    format!(
-                        "is not in the space; {}",
-                        crate::error::nearest(name, known)
-                    ),
-                ));
-            };
-            if self.space.parameters()[place]
-                .distribution
-                .internal(value)
-                .is_none()
-            {
-                return Err(SearchError::parameter(
-                    name,
-                    format!("{value} is not one of its values"),
-                ));
-            }
-        }
-        let mut notes = Map::new();
-        notes.insert(FIXED.to_owned(), Value::Object(params.clone()));
-        let study = self.id;
-        self.storage.transaction(&mut |_| {
-            let trial = waiting_trial(Vec::new(), Map::new(), notes.clone());
-            Ok(vec![Change::CreateTrial {
-                study,
-                trial: Box::new(trial),
-            }])
-        })
-    }
-
     /// Enters a value on the way.
     ///
     /// # Errors
@@ -506,52 +474,6 @@ impl Study {
             });
             Ok(changes)
         })
-    }
-
-    /// Marks running trials as failed whose worker is gone, and queues them to be run again, with the same values. Gives their numbers.
-    ///
-    /// # Errors
-    /// A storage that fails.
-    pub fn recover(&mut self, which: Recovery) -> Result<Vec<usize>> {
-        self.storage.sync()?;
-        let study = known_study(self.storage.state(), self.id, &self.options.name)?;
-        self.history.update(&self.space, study);
-        // Looking at locks of workers takes time, so it is done before the study is locked.
-        let lost: Vec<usize> = self
-            .history
-            .open
-            .iter()
-            .map(|number| &study.trials[*number])
-            .filter(|trial| trial.state == TrialState::Running)
-            .filter(|trial| match which {
-                Recovery::All => true,
-                Recovery::DeadWorkers => trial
-                    .worker
-                    .as_deref()
-                    .is_some_and(|worker| self.storage.is_dead(worker)),
-            })
-            .map(|trial| trial.number)
-            .collect();
-        if lost.is_empty() {
-            return Ok(lost);
-        }
-        let (id, name, max_retries) = (self.id, &self.options.name, self.options.max_retries);
-        let mut recovered = Vec::new();
-        self.storage.transaction(&mut |state| {
-            let study = known_study(state, id, name)?;
-            let now = OffsetDateTime::now_utc();
-            let mut changes = Vec::new();
-            recovered.clear();
-            for number in &lost {
-                let trial = known_trial(study, *number)?;
-                if trial.state == TrialState::Running {
-                    changes.extend(retry(study, trial, max_retries, now));
-                    recovered.push(*number);
-                }
-            }
-            Ok(changes)
-        })?;
-        Ok(recovered)
     }
 
     /// Counts trials of a state, those run again left out.

@@ -3,14 +3,108 @@
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::error::Result;
+use super::{Study, known_study, known_trial};
+use crate::error::{Result, SearchError, nearest};
 use crate::history::{RETRY_HISTORY, retries};
 use crate::space::{Point, Space};
 use crate::storage::{Change, NewTrial, StudyRecord};
 use crate::trial::{FAILURE, Trial, TrialParameter, TrialState};
 
+/// Which running trials [`Study::recover`] takes for lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// Those whose worker is known to have ended.
+    DeadWorkers,
+    /// All: whoever calls knows that nobody else works on the study.
+    All,
+}
+
 /// A note on a trial: values that it must have. Optuna's name.
-pub(super) const FIXED: &str = "fixed_params";
+const FIXED: &str = "fixed_params";
+
+impl Study {
+    /// Puts a trial with these values in the queue; parameters that are not named are made up when it starts.
+    ///
+    /// # Errors
+    /// A name or value that the space does not have.
+    pub fn enqueue(&mut self, params: &Map<String, Value>) -> Result<()> {
+        for (name, value) in params {
+            let Some(place) = self.space.position(name) else {
+                let known: Vec<&str> = self.space.parameters().iter().map(|p| &*p.name).collect();
+                return Err(SearchError::parameter(
+                    name,
+                    format!("is not in the space; {}", nearest(name, known)),
+                ));
+            };
+            if self.space.parameters()[place]
+                .distribution
+                .internal(value)
+                .is_none()
+            {
+                return Err(SearchError::parameter(
+                    name,
+                    format!("{value} is not one of its values"),
+                ));
+            }
+        }
+        let mut notes = Map::new();
+        notes.insert(FIXED.to_owned(), Value::Object(params.clone()));
+        let study = self.id;
+        self.storage.transaction(&mut |_| {
+            let trial = waiting_trial(Vec::new(), Map::new(), notes.clone());
+            Ok(vec![Change::CreateTrial {
+                study,
+                trial: Box::new(trial),
+            }])
+        })
+    }
+
+    /// Marks running trials as failed whose worker is gone, and queues them to be run again, with the same values. Gives their numbers.
+    ///
+    /// # Errors
+    /// A storage that fails.
+    pub fn recover(&mut self, which: Recovery) -> Result<Vec<usize>> {
+        self.storage.sync()?;
+        let study = known_study(self.storage.state(), self.id, &self.options.name)?;
+        self.history.update(&self.space, study);
+        // Looking at locks of workers takes time, so it is done before the study is locked.
+        let lost: Vec<usize> = self
+            .history
+            .open
+            .iter()
+            .map(|number| &study.trials[*number])
+            .filter(|trial| trial.state == TrialState::Running)
+            .filter(|trial| match which {
+                Recovery::All => true,
+                Recovery::DeadWorkers => trial
+                    .worker
+                    .as_deref()
+                    .is_some_and(|worker| self.storage.is_dead(worker)),
+            })
+            .map(|trial| trial.number)
+            .collect();
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let (id, name, max_retries) = (self.id, &self.options.name, self.options.max_retries);
+        let mut recovered = Vec::new();
+        self.storage.transaction(&mut |state| {
+            let study = known_study(state, id, name)?;
+            let now = OffsetDateTime::now_utc();
+            let mut changes = Vec::new();
+            recovered.clear();
+            for number in &lost {
+                let trial = known_trial(study, *number)?;
+                if trial.state == TrialState::Running {
+                    changes.extend(retry(study, trial, max_retries, now));
+                    recovered.push(*number);
+                }
+            }
+            Ok(changes)
+        })?;
+        Ok(recovered)
+    }
+}
 
 pub(super) fn parameters_of(space: &Space, point: &Point) -> Vec<TrialParameter> {
     let pairs = space.parameters().iter().zip(point);
@@ -66,7 +160,7 @@ pub(super) fn start_waiting(
     Ok((space.values(&whole), changes))
 }
 
-pub(super) fn waiting_trial(
+fn waiting_trial(
     parameters: Vec<TrialParameter>,
     user_attributes: Map<String, Value>,
     system_attributes: Map<String, Value>,
@@ -84,7 +178,7 @@ pub(super) fn waiting_trial(
 }
 
 /// Ends a lost trial and queues it again, with Optuna's notes of that.
-pub(super) fn retry(
+fn retry(
     study: &StudyRecord,
     trial: &Trial,
     max_retries: usize,

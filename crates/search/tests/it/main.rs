@@ -5,6 +5,7 @@ mod crashes;
 mod faults;
 mod functions;
 mod golden;
+mod measure;
 mod quality;
 mod samplers;
 mod studies;
