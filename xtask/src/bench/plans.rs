@@ -246,7 +246,7 @@ impl Place {
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let place = Self { folder, llm };
         let mut synth = workspace.command(&place.llm);
-        synth.args(["data", "synth", "--seed", "1", "--size", "1MB", "--force"]);
+        synth.args(["data", "synth", "--seed", "1", "--size", "300KB", "--force"]);
         check(synth.arg("--output").arg(place.text()))?;
         // The defaults of the tables: the built-in configuration has a time limit.
         std::fs::write(place.config(), "")?;

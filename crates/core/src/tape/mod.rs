@@ -1,7 +1,7 @@
 //! A pass of a model over shapes alone: what it would take in memory and arithmetic, without doing it.
 //!
 //! Models and layers record themselves beside their `forward`, and each kernel says in its own file what it keeps for its backward pass,
-//! as [`Operation`]s. From that list follow the parameters, the floating-point operations, and ([`peak`]) the most memory that lives at a
+//! as operations. From that list follow the parameters, the floating-point operations, and (`peak`) the most memory that lives at a
 //! time. Numbers are values of four bytes; the kernels are those of the CPU, where f32 is computed in. Sums stop at the largest number, so
 //! that sizes which no machine holds are refused and not wrapped. Knows nothing of allocators, optimizers and programs.
 

@@ -1,9 +1,9 @@
 //! What a run will need and do, said before its first step.
 //!
-//! - [`memory`]: what lives at a time, from the pass over shapes of `llm-core` and the rules of the optimizer
-//! - [`compute`]: floating-point operations, and the number of tokens that they would be best spent on
-//! - [`course`]: steps, evaluations, samples and checkpoints, and with a [`Pace`] their time
-//! - [`disk`]: checkpoints and models
+//! - `memory`: what lives at a time, from the pass over shapes of `llm-core` and the rules of the optimizer
+//! - `compute`: floating-point operations, and the number of tokens that they would be best spent on
+//! - `course`: steps, evaluations, samples and checkpoints, and with a [`Pace`] their time
+//! - `disk`: checkpoints and models
 //! - [`probe()`]: the pace, measured on the device
 //!
 //! Knows nothing of the machine's limits and of words.
