@@ -202,7 +202,7 @@ mod tests {
     fn course(change: impl FnOnce(&mut TrainConfig), pace: Option<&Pace>) -> Course {
         let mut train = train();
         change(&mut train);
-        Course::new(&train, 10, [601, 91], pace).expect("text")
+        Course::new(&train, 10, [611, 91], pace).expect("text")
     }
 
     #[test]
