@@ -40,7 +40,7 @@ pub(crate) fn resolve_tokens(
     config
         .check_tokens(vocab_size, &named.special())
         .map_err(as_usage)?;
-    Ok(config.validate().map_err(as_usage)?)
+    config.validate().map_err(as_usage)
 }
 
 /// The tokens that are just this text, at the beginning of a word or inside.
