@@ -10,6 +10,7 @@ mod data;
 mod generate;
 mod inspect;
 mod loading;
+mod looking;
 mod models;
 mod resume;
 mod runs;
