@@ -12,6 +12,7 @@ mod inspect;
 #[cfg(target_os = "linux")]
 mod live;
 mod loading;
+mod looking;
 mod models;
 mod observable;
 mod plan;
