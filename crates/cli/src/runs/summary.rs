@@ -106,13 +106,13 @@ impl Summary {
                 share.unwrap_or_default()
             )
         });
-        let parameters = self.parameters.map(|n| with_commas(n as f64));
+        let parameters = self.parameters.map(|n| table::with_commas(n as u64));
         vec![
             ("state", self.state.name().to_owned()),
             ("family", self.family.to_owned()),
             ("parameters", or_nothing(parameters)),
             ("steps", format!("{} of {}", self.step, self.max_steps)),
-            ("tokens", with_commas(self.tokens as f64)),
+            ("tokens", table::with_commas(self.tokens)),
             ("epochs", format!("{:.2}", self.epoch)),
             ("training loss", loss(self.training_loss)),
             ("validation loss", loss(self.validation_loss)),
