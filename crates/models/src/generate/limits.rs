@@ -311,3 +311,137 @@ fn check(
         allowed,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::token_bias::TokenBias;
+
+    #[test]
+    fn settings_without_effect_or_out_of_range_are_refused() {
+        let refused = |change: fn(&mut GenerateConfig)| {
+            let mut config = GenerateConfig::default();
+            change(&mut config);
+            config.validate().expect_err("refused").to_string()
+        };
+        assert!(
+            refused(|c| (c.strategy, c.temperature) = (Strategy::Greedy, Some(0.5)))
+                .contains("generate.temperature")
+        );
+        assert!(
+            refused(|c| (c.strategy, c.top_k) = (Strategy::TopP, Some(3)))
+                .contains("generate.top_k")
+        );
+        assert!(
+            refused(|c| (c.strategy, c.num_return_sequences) = (Strategy::Greedy, 2))
+                .contains("num_return_sequences")
+        );
+        assert!(refused(|c| c.temperature = Some(0.0)).contains("generate.temperature is 0"));
+        assert!(
+            refused(|c| c.temperature = Some(f32::NAN)).contains("generate.temperature is NaN")
+        );
+        assert!(refused(|c| c.top_p = Some(1.5)).contains("generate.top_p is 1.5"));
+        assert!(refused(|c| c.top_k = Some(0)).contains("generate.top_k is 0"));
+        assert!(refused(|c| c.min_p = Some(-0.1)).contains("generate.min_p"));
+        assert!(refused(|c| c.repetition_penalty = 0.0).contains("generate.repetition_penalty"));
+        assert!(refused(|c| c.max_new_tokens = 0).contains("generate.max_new_tokens"));
+        assert!(refused(|c| c.min_new_tokens = 201).contains("generate.min_new_tokens"));
+        assert!(refused(|c| c.stop = vec![String::new()]).contains("generate.stop"));
+    }
+
+    #[test]
+    fn every_number_has_its_range() {
+        type Change = fn(&mut GenerateConfig, f32);
+        let on: [(&str, Change); 13] = [
+            ("temperature", |c, x| c.temperature = Some(x)),
+            ("top_p", |c, x| c.top_p = Some(x)),
+            ("min_p", |c, x| c.min_p = Some(x)),
+            ("typical_p", |c, x| c.typical_p = Some(x)),
+            ("xtc_probability", |c, x| c.xtc_probability = x),
+            ("xtc_threshold", |c, x| {
+                (c.xtc_probability, c.xtc_threshold) = (0.5, Some(x));
+            }),
+            ("mirostat_tau", |c, x| {
+                (c.strategy, c.mirostat_tau) = (Strategy::Mirostat, Some(x));
+            }),
+            ("mirostat_eta", |c, x| {
+                (c.strategy, c.mirostat_eta) = (Strategy::Mirostat, Some(x));
+            }),
+            ("dynatemp_range", |c, x| c.dynatemp_range = x),
+            ("dynatemp_exponent", |c, x| {
+                (c.dynatemp_range, c.dynatemp_exponent) = (0.5, Some(x));
+            }),
+            ("repetition_penalty", |c, x| c.repetition_penalty = x),
+            ("dry_multiplier", |c, x| c.dry_multiplier = x),
+            ("dry_base", |c, x| {
+                (c.dry_multiplier, c.dry_base) = (0.5, Some(x));
+            }),
+        ];
+        let signed: [(&str, Change); 3] = [
+            ("presence_penalty", |c, x| c.presence_penalty = x),
+            ("frequency_penalty", |c, x| c.frequency_penalty = x),
+            ("logit_bias", |c, x| {
+                c.logit_bias = TokenBias::from_iter([(3, x)]);
+            }),
+        ];
+        #[track_caller]
+        fn check(name: &str, change: Change, x: f32) {
+            let mut config = GenerateConfig::default();
+            change(&mut config, x);
+            let error = config.validate().expect_err(name).to_string();
+            assert!(error.starts_with(&format!("generate.{name} is")), "{error}");
+        }
+        for (name, change) in on.iter().chain(&signed) {
+            for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                check(name, *change, x);
+            }
+        }
+        for (name, change) in on {
+            check(name, change, -0.5);
+        }
+        for (name, change) in signed {
+            check(name, change, 1e6);
+            check(name, change, -1e6);
+        }
+    }
+
+    #[test]
+    fn settings_that_nothing_would_read_are_refused() {
+        #[track_caller]
+        fn check(key: &str, change: fn(&mut GenerateConfig)) {
+            let mut config = GenerateConfig::default();
+            change(&mut config);
+            let error = config.validate().expect_err(key).to_string();
+            assert!(error.starts_with(&format!("generate.{key} is")), "{error}");
+        }
+        check("typical_p", |c| {
+            (c.strategy, c.typical_p) = (Strategy::TopK, Some(0.5));
+        });
+        check("xtc_probability", |c| {
+            (c.strategy, c.xtc_probability) = (Strategy::Mirostat, 0.5);
+        });
+        check("xtc_threshold", |c| c.xtc_threshold = Some(0.1));
+        check("mirostat_tau", |c| c.mirostat_tau = Some(5.0));
+        check("mirostat_eta", |c| c.mirostat_eta = Some(0.1));
+        check("dynatemp_exponent", |c| c.dynatemp_exponent = Some(2.0));
+        check("dynatemp_range", |c| {
+            (c.strategy, c.dynatemp_range) = (Strategy::Greedy, 0.5);
+        });
+        check("dynatemp_range", |c| c.dynatemp_range = 1.5);
+        check("dry_base", |c| c.dry_base = Some(2.0));
+        check("dry_allowed_length", |c| c.dry_allowed_length = Some(2));
+        check("dry_last_n", |c| c.dry_last_n = Some(100));
+        check("dry_breakers", |c| c.dry_breakers = Some(Vec::new()));
+        check("dry_breaker_tokens", |c| c.dry_breaker_tokens = vec![1]);
+        check("dry_last_n", |c| {
+            (c.dry_multiplier, c.dry_last_n) = (1.0, Some(0));
+        });
+        check("top_k", |c| {
+            (c.strategy, c.top_k) = (Strategy::Mirostat, Some(5));
+        });
+        check("logit_bias", |c| {
+            c.logit_bias = TokenBias::from_iter([(3, 1.0)]);
+            c.banned_tokens = vec![3];
+        });
+    }
+}
