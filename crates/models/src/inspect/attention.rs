@@ -118,7 +118,9 @@ impl Observer for Collector {
             None => 0..n_heads,
         };
         for head in heads {
-            let one = probabilities.clone().slice(s![0..1, head..head + 1]);
+            let one = probabilities
+                .clone()
+                .slice(s![0..1, head..head + 1, .., ..]);
             let data = one.into_data().convert::<f32>();
             self.maps.push(AttentionMap {
                 layer,
