@@ -83,7 +83,7 @@ impl Architecture {
         check(
             "model.n_heads",
             heads as f64,
-            "so few that all heads together are narrower than 2^31",
+            "so few that the width of all heads is below 2^31",
             all_heads < 1 << 31,
         )?;
         check(

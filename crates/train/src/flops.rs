@@ -6,57 +6,15 @@
 
 use std::time::{Duration, Instant};
 
-use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
 use llm_core::layers::{Initializer, ProjectionConfig};
-use llm_models::LanguageModel;
+use llm_core::tape::Purpose;
+use llm_models::Architecture;
 
 /// Floating-point operations of a training step over `sequences` windows of `seq` tokens, a multiplication and an addition being two.
-pub fn step_flops(model: &LanguageModel, sequences: u64, seq: usize) -> f64 {
-    let architecture = model.architecture();
-    let window = architecture.window().unwrap_or(seq).min(seq) as u64;
-    let seq = seq as u64;
-    // Every token looks at itself and at what is before it in the window.
-    let pairs = seq * window - window * (window - 1) / 2;
-    let width_of_heads = match architecture.rotary_width() {
-        Some(d_head) => architecture.n_heads() * d_head,
-        None => architecture.d_model(),
-    };
-    // Scores of queries and keys, sums of values.
-    let attention = 4 * (architecture.n_layers() * width_of_heads) as u64 * pairs;
-    let products = 2 * weights_in_products(model) * seq;
-    // The backward pass has two products for each one.
-    3.0 * (sequences * (products + attention)) as f64
-}
-
-/// Weights that every token is multiplied by: all matrices, but for tables that are only looked up.
-fn weights_in_products(model: &LanguageModel) -> u64 {
-    struct Matrices(u64);
-
-    impl ModuleVisitor for Matrices {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            if D == 2 {
-                self.0 += parameter.lazy_shape().num_elements() as u64;
-            }
-        }
-    }
-
-    let architecture = model.architecture();
-    let mut matrices = Matrices(0);
-    model.visit(&mut matrices);
-    let d_model = architecture.d_model();
-    // A tied table is the head, and stays; an untied one is looked up.
-    let tokens = if architecture.tie_embeddings() {
-        0
-    } else {
-        architecture.vocab_size() * d_model
-    };
-    let positions = if architecture.rotary_width().is_some() {
-        0
-    } else {
-        architecture.max_seq_len() * d_model
-    };
-    matrices.0 - (tokens + positions) as u64
+pub fn step_flops(architecture: &Architecture, sequences: u64, seq: usize) -> f64 {
+    let window = architecture.record(Purpose::Training, 1, seq);
+    (sequences * window.flops()) as f64
 }
 
 /// Floating-point operations a second that `device` reaches in a product of square matrices in f32, on all threads: the best of several
@@ -98,16 +56,15 @@ pub fn peak_flops(device: &Device) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use llm_models::{Architecture, ModelConfig};
+    use llm_models::ModelConfig;
 
-    fn model(tie_embeddings: bool) -> LanguageModel {
+    fn gpt2(tie_embeddings: bool) -> Architecture {
         let config = ModelConfig {
             preset: Some("gpt2-124m".to_owned()),
             tie_embeddings: Some(tie_embeddings),
             ..ModelConfig::default()
         };
-        let architecture = Architecture::resolve(&config, 50257).expect("a preset");
-        architecture.init(1, &Device::flex())
+        Architecture::resolve(&config, 50257).expect("a preset")
     }
 
     /// The count of the paper, with the factor of causal attention: `6 N + 6 L H Q (T + 1)` a token.
@@ -117,15 +74,15 @@ mod tests {
         let n = layers * 12.0 * d * d + vocabulary * d;
         let a_token = 6.0 * n + 6.0 * layers * d * (f64::from(seq) + 1.0);
         let expected = 2.0 * f64::from(seq) * a_token;
-        let found = step_flops(&model(true), 2, seq as usize);
+        let found = step_flops(&gpt2(true), 2, seq as usize);
         assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
     }
 
     #[test]
     fn a_head_of_its_own_changes_nothing() {
         assert_eq!(
-            step_flops(&model(true), 1, 64),
-            step_flops(&model(false), 1, 64)
+            step_flops(&gpt2(true), 1, 64),
+            step_flops(&gpt2(false), 1, 64)
         );
     }
 

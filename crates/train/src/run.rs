@@ -49,6 +49,8 @@ pub enum Event<'a> {
         step: u64,
         /// What [`peak_flops`](crate::peak_flops) found.
         peak_flops: f64,
+        /// The validation loss that such a run has measured last.
+        validation_loss: Option<f64>,
     },
     /// A training step is done; every step, also those that `metrics.jsonl` leaves out.
     Step(&'a Record),

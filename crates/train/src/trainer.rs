@@ -51,13 +51,15 @@ pub fn train<'a>(
     let mut steps = TrainingSteps::going_on(model, settings, run.training, seq, memory, spikes)?;
     steps.end_schedule_at(last_step(settings, &progress));
     let arithmetic = Arithmetic::of(&steps, settings);
+    let metrics = Metrics::open(run.folder, progress.step)?;
     (run.on_event)(Event::Begin {
         step: progress.step,
         peak_flops: arithmetic.peak,
+        validation_loss: metrics.validation_loss(),
     });
     let trainer = Trainer {
         settings,
-        metrics: Metrics::open(run.folder, progress.step)?,
+        metrics,
         steps,
         checkpoints,
         progress,
@@ -132,7 +134,7 @@ impl Arithmetic {
         let sequences = (train.batch_size * train.grad_accumulation) as u64;
         let model = steps.model();
         Self {
-            step: step_flops(model, sequences, steps.seq()),
+            step: step_flops(model.architecture(), sequences, steps.seq()),
             peak: peak_flops(&model.device()),
         }
     }

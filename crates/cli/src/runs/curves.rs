@@ -105,15 +105,11 @@ impl Smoothing {
     fn apply(self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         const FOLLOWED: usize = 80;
         let half = self.0.unwrap_or(points.len() / FOLLOWED) / 2;
-        let mut sums = vec![0.0];
-        for point in points {
-            sums.push(sums[sums.len() - 1] + point.1);
-        }
         let mean = |place: usize| {
             // Fewer at the ends, so that the window stays in the middle.
             let reach = half.min(place).min(points.len() - 1 - place);
-            let (from, to) = (place - reach, place + reach + 1);
-            (sums[to] - sums[from]) / (to - from) as f64
+            let around = &points[place - reach..=place + reach];
+            around.iter().map(|point| point.1).sum::<f64>() / around.len() as f64
         };
         (0..points.len()).map(|i| (points[i].0, mean(i))).collect()
     }

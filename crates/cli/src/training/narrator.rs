@@ -118,7 +118,12 @@ impl Narrator {
     /// Tells what happened.
     pub(crate) fn tell(&self, event: Event<'_>) {
         match event {
-            Event::Begin { step, peak_flops } => {
+            Event::Begin {
+                step,
+                peak_flops,
+                validation_loss,
+            } => {
+                self.last_loss.set(validation_loss);
                 let speed = peak_flops / 1e9;
                 self.note(&format!(
                     "device     {speed:.0} GFLOP/s in a product of matrices, on all threads"

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use crate::Place;
@@ -12,8 +13,61 @@ use crate::runs::{PATIENCE, tiny};
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 
+/// A run on a terminal.
+struct Screen {
+    child: Child,
+    /// Everything that the terminal was sent so far.
+    sent: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Screen {
+    fn of(mut child: Child) -> Self {
+        let sent = Arc::default();
+        let mut stdout = child.stdout.take().unwrap();
+        let all: Arc<Mutex<Vec<u8>>> = Arc::clone(&sent);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = stdout.read(&mut bytes) {
+                all.lock().unwrap().extend(&bytes[..n]);
+            }
+        });
+        Self {
+            child,
+            sent,
+            reader,
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.sent.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until all of this was drawn.
+    #[track_caller]
+    fn wait_for(&self, words: &[&str]) {
+        let began = Instant::now();
+        loop {
+            let text = self.text();
+            match words.iter().find(|word| !text.contains(**word)) {
+                None => return,
+                Some(word) => assert!(began.elapsed() < PATIENCE, "no {word} in {text}"),
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the end, and returns exit code and everything that the terminal was sent.
+    fn finish(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        self.reader.join().unwrap();
+        let sent = self.sent.lock().unwrap();
+        (code, String::from_utf8_lossy(&sent).into_owned())
+    }
+}
+
 /// A run on a terminal; none where there is no `script`.
-fn start(place: &Place, more: &[&str]) -> Option<Child> {
+fn start(place: &Place, more: &[&str]) -> Option<Screen> {
     let program = assert_cmd::cargo::cargo_bin("llm");
     let arguments = tiny("run", &[&["--tui"], more].concat()).join(" ");
     let child = Command::new("script")
@@ -33,7 +87,7 @@ fn start(place: &Place, more: &[&str]) -> Option<Child> {
         .stderr(Stdio::null())
         .spawn();
     match child {
-        Ok(child) => Some(child),
+        Ok(child) => Some(Screen::of(child)),
         Err(_) => {
             let _ = writeln!(
                 std::io::stderr(),
@@ -42,30 +96,6 @@ fn start(place: &Place, more: &[&str]) -> Option<Child> {
             None
         }
     }
-}
-
-/// Waits for the end, and returns exit code and everything that the terminal was sent.
-fn finish(mut child: Child) -> (Option<i32>, String) {
-    let mut output = Vec::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_end(&mut output)
-        .unwrap();
-    let code = child.wait().unwrap().code();
-    (code, String::from_utf8_lossy(&output).into_owned())
-}
-
-fn wait_for_steps(place: &Place) {
-    let metrics = place.path().join("run/metrics.jsonl");
-    let began = Instant::now();
-    while std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 5 {
-        assert!(began.elapsed() < PATIENCE, "no steps");
-        sleep(Duration::from_millis(20));
-    }
-    // A picture or two.
-    sleep(Duration::from_millis(300));
 }
 
 #[track_caller]
@@ -83,20 +113,17 @@ fn assert_restored(output: &str) {
 fn q_saves_and_stops_as_ctrl_c_does() {
     for key in ["q", "\x03"] {
         let place = Place::with_text();
-        let Some(mut child) = start(&place, &["--max-steps", "1000000"]) else {
+        let Some(mut screen) = start(&place, &["--max-steps", "1000000"]) else {
             return;
         };
-        wait_for_steps(&place);
-        let mut stdin = child.stdin.take().unwrap();
+        // Spaces are not sent where the screen is blank already.
+        screen.wait_for(&["tokens/s", "1000000", "learning", "training", "rate"]);
+        let mut stdin = screen.child.stdin.take().unwrap();
         stdin.write_all(key.as_bytes()).unwrap();
         stdin.flush().unwrap();
-        let (code, output) = finish(child);
+        let (code, output) = screen.finish();
         assert_eq!(code, Some(130), "{output}");
         assert_restored(&output);
-        // Spaces are not sent where the screen is blank already.
-        for word in ["tokens/s", "1000000", "learning", "training"] {
-            assert!(output.contains(word), "{word}: {output}");
-        }
         let said = output.rsplit(LEAVE).next().unwrap();
         assert!(
             said.contains("Ctrl-C after step") && said.contains("--resume"),
@@ -110,12 +137,12 @@ fn q_saves_and_stops_as_ctrl_c_does() {
 #[test]
 fn a_run_that_ends_leaves_the_screen_before_it_prints_its_result() {
     let place = Place::with_text();
-    let Some(mut child) = start(&place, &["--max-steps", "30"]) else {
+    let Some(mut screen) = start(&place, &["--max-steps", "30"]) else {
         return;
     };
     // The end of stdin would be a key.
-    let stdin = child.stdin.take();
-    let (code, output) = finish(child);
+    let stdin = screen.child.stdin.take();
+    let (code, output) = screen.finish();
     drop(stdin);
     assert_eq!(code, Some(0), "{output}");
     assert_restored(&output);

@@ -92,6 +92,8 @@ pub(crate) struct Metrics {
     files: Vec<RecordFile>,
     /// Evaluations of the step that the run goes on after: those that come after its checkpoint are done once more, and not recorded twice.
     evaluations: Vec<(u64, Option<u64>)>,
+    /// The loss of the last evaluation that was there on opening.
+    validation_loss: Option<f64>,
 }
 
 impl Metrics {
@@ -100,7 +102,9 @@ impl Metrics {
         let mut records = lines::read(&run.join(lines::PATH))?;
         records.retain(|record| record.step <= step);
         let again = |record: &&Record| record.step == step && record.split == Split::Validation;
+        let last = records.iter().rfind(|record| record.split == Split::Validation);
         Ok(Self {
+            validation_loss: last.map(|record| record.loss),
             files: FILES
                 .into_iter()
                 .map(|(path, encode)| RecordFile::open(&run.join(path), encode, &records))
@@ -111,6 +115,11 @@ impl Metrics {
                 .map(|record| (record.step, record.evaluated_tokens))
                 .collect(),
         })
+    }
+
+    /// The validation loss that the run had measured last when these were opened.
+    pub(crate) fn validation_loss(&self) -> Option<f64> {
+        self.validation_loss
     }
 
     pub(crate) fn write(&mut self, record: &Record) -> Result<(), TrainError> {

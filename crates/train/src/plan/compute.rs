@@ -4,12 +4,11 @@
 //! its table 3, where training takes 6 operations for each parameter and token; Muennighoff et al. 2023, "Scaling Data-Constrained Language
 //! Models": up to four passes over a text are almost as good as new text.
 
-use llm_core::tape::Purpose;
 use llm_models::Architecture;
 use serde::Serialize;
 
 use super::Course;
-use crate::Settings;
+use crate::{Settings, step_flops};
 
 /// Tokens for each parameter in a compute-optimal run.
 pub const TOKENS_PER_PARAMETER: f64 = 20.0;
@@ -46,11 +45,10 @@ impl ComputePlan {
         parameters: u64,
         course: &Course,
     ) -> Self {
-        let window = architecture.record(Purpose::Training, 1, seq);
-        let flops_per_token = window.flops() as f64 / seq as f64;
         let train = &settings.train;
-        let windows_per_step = train.batch_size as f64 * train.grad_accumulation as f64;
-        let flops_per_step = window.flops() as f64 * windows_per_step;
+        let windows = (train.batch_size * train.grad_accumulation) as u64;
+        let flops_per_step = step_flops(architecture, windows, seq);
+        let flops_per_token = flops_per_step / (windows * seq as u64) as f64;
         let flops_of_run = flops_per_step * course.steps as f64;
         let parameters = parameters as f64;
         // By the rule's own count: C = 6 · N · D and D = 20 · N.

@@ -77,6 +77,7 @@ fn place() -> Place {
             "\"One is a string.\"\n\"Two is a string.\"\n".repeat(30),
         )
         .write("there.html", "old")
+        .write("there.svg", "old")
         .write(
             "talk.json",
             r#"[{"role": "user", "content": "a dog"}, {"role": "assistant", "content": "sat"}]"#,
