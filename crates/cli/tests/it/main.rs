@@ -8,6 +8,7 @@ mod convert;
 mod crash;
 mod data;
 mod generate;
+mod hostile;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod live;

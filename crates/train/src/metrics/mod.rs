@@ -102,7 +102,9 @@ impl Metrics {
         let mut records = lines::read(&run.join(lines::PATH))?;
         records.retain(|record| record.step <= step);
         let again = |record: &&Record| record.step == step && record.split == Split::Validation;
-        let last = records.iter().rfind(|record| record.split == Split::Validation);
+        let last = records
+            .iter()
+            .rfind(|record| record.split == Split::Validation);
         Ok(Self {
             validation_loss: last.map(|record| record.loss),
             files: FILES
