@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
-const SCRIPTS: [&str; 20] = [
+const SCRIPTS: [&str; 21] = [
     "layers.py",
     "tiny_models.py",
     "inspecting.py",

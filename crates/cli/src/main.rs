@@ -21,6 +21,7 @@ mod quantity;
 mod run_folder;
 mod sampling;
 mod screen;
+mod search;
 mod stop_matcher;
 mod table;
 mod text_source;

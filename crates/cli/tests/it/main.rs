@@ -15,6 +15,7 @@ mod observable;
 mod plan;
 mod resume;
 mod runs;
+mod search;
 mod selftest;
 mod tokenizer;
 mod train;
@@ -73,7 +74,7 @@ impl Place {
     }
 
     /// `llm`, in this folder.
-    fn command(&self) -> Command {
+    fn program(&self) -> Command {
         let mut command = Command::cargo_bin("llm").unwrap();
         command
             .current_dir(self.path())
@@ -85,12 +86,12 @@ impl Place {
 
     /// Runs `llm` with these arguments and this stdin.
     fn run_with(&self, arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Ended {
-        Ended::of(self.command().args(arguments).write_stdin(stdin))
+        Ended::of(self.program().args(arguments).write_stdin(stdin))
     }
 
     /// Runs `llm` as on a terminal with so many columns.
     fn run_at(&self, columns: usize, arguments: &[&str]) -> Ended {
-        let mut command = self.command();
+        let mut command = self.program();
         Ended::of(command.env("COLUMNS", columns.to_string()).args(arguments))
     }
 
