@@ -6,8 +6,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use llm_core::device::{DeviceChoice, DeviceError};
 
 use crate::commands::{
-    chat, compare, convert, data, eval, generate, inspect, models, plan, runs, selftest, tokenizer,
-    train,
+    chat, compare, convert, data, eval, generate, inspect, models, plan, runs, search, selftest,
+    tokenizer, train,
 };
 use crate::failure;
 
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Train(train::Args),
     /// Say what a training run needs and how long it takes, before it begins
     Plan(plan::Args),
+    /// Find settings by many small training runs
+    Search(search::Args),
     /// Continue prompts with a trained model
     Generate(generate::Args),
     /// Talk with a trained model
@@ -76,6 +78,12 @@ pub(crate) struct DeviceArgs {
     /// Device: auto, cpu, ndarray, wgpu, wgpu:INDEX, cuda or cuda:INDEX
     #[arg(long, value_name = "NAME", default_value = "auto")]
     device: DeviceChoice,
+}
+
+impl std::fmt::Display for DeviceArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.device.fmt(f)
+    }
 }
 
 impl DeviceArgs {

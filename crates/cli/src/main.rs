@@ -24,6 +24,7 @@ mod run_folder;
 mod runs;
 mod sampling;
 mod screen;
+mod search;
 mod stop_matcher;
 mod table;
 mod text_source;

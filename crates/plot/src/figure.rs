@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use crate::pen::{Area, GROUND, Pen, follow_page};
-use crate::{Bars, Chart, Format, HeatMap, Page, PlotError};
+use crate::{Bars, Chart, Format, HeatMap, Page, Parallel, PlotError};
 
 /// One part of a figure.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub enum Panel {
     HeatMap(HeatMap),
     /// Named amounts.
     Bars(Bars),
+    /// Records over upright axes.
+    Parallel(Parallel),
 }
 
 impl From<Chart> for Panel {
@@ -31,6 +33,12 @@ impl From<HeatMap> for Panel {
 impl From<Bars> for Panel {
     fn from(bars: Bars) -> Self {
         Self::Bars(bars)
+    }
+}
+
+impl From<Parallel> for Panel {
+    fn from(parallel: Parallel) -> Self {
+        Self::Parallel(parallel)
     }
 }
 
@@ -97,6 +105,7 @@ impl Figure {
                 Panel::Chart(chart) => chart.draw(area, pen)?,
                 Panel::HeatMap(map) => map.draw(area, pen)?,
                 Panel::Bars(bars) => bars.draw(area, pen)?,
+                Panel::Parallel(parallel) => parallel.draw(area, pen)?,
             }
         }
         root.present().map_err(PlotError::drawing)

@@ -24,6 +24,7 @@ mod format;
 mod gallery;
 mod heat_map;
 mod page;
+mod parallel;
 mod pen;
 
 pub use axis::{Axis, Scale};
@@ -34,3 +35,4 @@ pub use figure::{Figure, Panel};
 pub use format::Format;
 pub use heat_map::{Colors, HeatMap};
 pub use page::{Page, escape};
+pub use parallel::{Coordinate, Parallel};

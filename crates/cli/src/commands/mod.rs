@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod plan;
 pub(crate) mod runs;
+pub(crate) mod search;
 pub(crate) mod selftest;
 pub(crate) mod tokenizer;
 pub(crate) mod train;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Chat(args) => chat::run(&args, printer),
         Command::Convert(args) => convert::run(&args, printer),
         Command::Inspect(command) => inspect::run(&command, printer),
+        Command::Search(args) => search::run(&args, printer),
         Command::Selftest(args) => selftest::run(&args, printer),
         Command::Eval(command) => eval::run(&command, printer),
         Command::Compare(args) => compare::run(&args, printer),

@@ -71,6 +71,11 @@ impl ConfigFile {
         })
     }
 
+    /// Takes a table away, which is then none of the configuration's.
+    pub(crate) fn take(&mut self, table: &str) -> Option<Value> {
+        self.values.remove(table)
+    }
+
     /// The file, and the line of the key or of the table it is in where that is known.
     pub(crate) fn place(&self, key: &str) -> String {
         let mut key = key;

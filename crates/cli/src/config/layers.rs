@@ -34,6 +34,14 @@ impl Layers {
         Ok(self)
     }
 
+    /// Layers on a file that has been read.
+    pub(crate) fn on(file: ConfigFile) -> Self {
+        Self {
+            file: Some(file),
+            arguments: Vec::new(),
+        }
+    }
+
     /// Adds a TOML file that is part of the program.
     ///
     /// # Errors

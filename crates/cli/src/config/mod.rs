@@ -13,6 +13,8 @@ mod layers;
 mod strict;
 mod tree;
 
+pub(crate) use explain::explain;
+pub(crate) use file::ConfigFile;
 pub(crate) use flat::{Flat, differences};
 pub(crate) use keys::{fields as keys_of, tables};
 pub(crate) use layers::Layers;
@@ -54,6 +56,21 @@ pub(crate) struct Fault {
     pub(crate) key: Option<String>,
     /// The key, its value and what is allowed.
     pub(crate) message: String,
+}
+
+/// What is wrong with the name of a key, or with the kind of a value for it; whether the value is in range is not asked.
+pub(crate) fn fault_of_value(key: &str, value: figment::value::Value) -> Option<String> {
+    use figment::error::Kind;
+    let error = tree::decode(&tree::branch(key, value)).err()?;
+    let is_about_it = matches!(
+        error.kind,
+        Kind::UnknownField(..)
+            | Kind::UnknownVariant(..)
+            | Kind::InvalidType(..)
+            | Kind::InvalidValue(..)
+            | Kind::InvalidLength(..)
+    );
+    is_about_it.then(|| explain(&error))
 }
 
 impl Config {
@@ -178,7 +195,16 @@ mod tests {
         let mut files = 0;
         for entry in fs::read_dir(configs()).unwrap() {
             let path = entry.unwrap().path();
-            let config = Layers::new().file(&path).unwrap().resolve().unwrap();
+            let mut file = ConfigFile::read(&path).unwrap();
+            let is_a_search = path
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("search");
+            if is_a_search {
+                crate::search::SearchSettings::take(&mut file).unwrap();
+            }
+            let config = Layers::on(file).resolve().unwrap();
             let text = config.to_toml().unwrap();
             let again = Layers::new()
                 .built_in("resolved", &text)

@@ -76,6 +76,16 @@ impl MemoryArgs {
         }
     }
 
+    /// The flag as another run of the program takes it; nothing where it was not given.
+    pub(crate) fn as_arguments(&self) -> Vec<String> {
+        let value = match self.max_memory {
+            Some(Limit::Bytes(bytes)) => bytes.to_string(),
+            Some(Limit::None) => "none".to_owned(),
+            None => return Vec::new(),
+        };
+        vec!["--max-memory".to_owned(), value]
+    }
+
     /// Refuses a run that does not fit, and proposes smaller micro-batches.
     ///
     /// # Errors

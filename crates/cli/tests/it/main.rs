@@ -20,6 +20,7 @@ mod plan;
 mod records;
 mod resume;
 mod runs;
+mod search;
 mod selftest;
 mod tokenizer;
 mod train;

@@ -71,6 +71,11 @@ fn place() -> Place {
     place
         .write("text.txt", text(60))
         .write("other.txt", text(70).replace("cat", "bird"))
+        .write("search.toml", crate::search::TINY)
+        .write(
+            "search-other.toml",
+            crate::search::TINY.replace("[8, 16]", "[12]"),
+        )
         .write("prompts.txt", "a dog\nThe cat\n")
         .write(
             "strings.txt",
@@ -137,7 +142,8 @@ fn commands(place: &Place) -> Vec<String> {
     tops.into_iter()
         .flat_map(|top| match below(&[&top])[..] {
             [] => vec![top],
-            ref inner => inner.to_vec(),
+            // A command with others below it can have flags of its own.
+            ref inner => [&[top], inner].concat(),
         })
         .collect()
 }

@@ -18,7 +18,10 @@ use serde_json::Value;
 use crate::{Ended, Place};
 
 /// Files that repeat the settings, or hold times in a form that is not taken apart here: `metrics.jsonl` has the same records.
-const REPEATS: [&str; 5] = [
+const REPEATS: [&str; 8] = [
+    "search_results.json",
+    "study.jsonl",
+    "report.html",
     "config.toml",
     "log.txt",
     "README.md",

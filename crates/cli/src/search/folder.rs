@@ -1,0 +1,147 @@
+//! The folder of a study, and what is in it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use llm_search::{JournalStorage, Study};
+
+use super::settings::SearchSettings;
+use crate::output::{self, OutputFile, Overwrite};
+use crate::run_folder;
+
+const SETTINGS: &str = "search.json";
+const BASE: &str = "base.toml";
+const JOURNAL: &str = "study.jsonl";
+const TRIALS: &str = "trials";
+/// What a search writes; only these are removed when it is written over.
+const ENTRIES: [&str; 9] = [
+    SETTINGS,
+    BASE,
+    JOURNAL,
+    "study.jsonl.lock",
+    "study.jsonl.workers",
+    TRIALS,
+    "search_results.json",
+    "best_config.toml",
+    "report.html",
+];
+
+/// A folder in which a search was or is.
+#[derive(Clone, Debug)]
+pub(crate) struct StudyFolder(PathBuf);
+
+impl StudyFolder {
+    /// Makes the folder of a new search: `path` if given, else the next free `runs/search-NNN`.
+    ///
+    /// # Errors
+    /// It has files in it and `overwrite` refuses, or they are no search's, or it can't be made.
+    pub(crate) fn create(path: Option<&Path>, overwrite: Overwrite) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self(run_folder::create(None, "search", overwrite)?));
+        };
+        output::check_folder(path, overwrite)?;
+        let is_empty = !path.exists() || path.read_dir()?.next().is_none();
+        if !is_empty && !path.join(SETTINGS).exists() {
+            bail!(
+                "{}: has files in it that no search wrote, which --force does not write over; give another name",
+                path.display()
+            );
+        }
+        fs::create_dir_all(path)
+            .with_context(|| format!("{}: cannot make this folder", path.display()))?;
+        for entry in ENTRIES {
+            remove(&path.join(entry))?;
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The folder of a search that was begun.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if !path.join(SETTINGS).is_file() {
+            bail!(
+                "{}: is no folder of a search, which has a {SETTINGS}",
+                path.display()
+            );
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The `[search]` table of the study.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.0.join(SETTINGS)
+    }
+
+    /// The configuration under the values of a trial.
+    pub(crate) fn base(&self) -> PathBuf {
+        self.0.join(BASE)
+    }
+
+    /// The folder of a trial's run.
+    pub(crate) fn trial(&self, number: usize) -> PathBuf {
+        self.0.join(TRIALS).join(format!("{number:03}"))
+    }
+
+    /// Writes a file of the study, over an old one.
+    ///
+    /// # Errors
+    /// The disk is full or the folder has gone.
+    pub(crate) fn write(&self, name: &str, content: &str) -> anyhow::Result<()> {
+        let mut file = OutputFile::create(&self.0.join(name), Overwrite::Replace)?;
+        file.write_all(content.as_bytes())?;
+        file.finish()
+    }
+
+    /// Writes down what the study is.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub(crate) fn begin(&self, settings: &SearchSettings, base: &str) -> anyhow::Result<()> {
+        fs::create_dir_all(self.0.join(TRIALS))?;
+        self.write(BASE, base)?;
+        self.write(SETTINGS, &settings.to_json()?)
+    }
+
+    /// The study, without a sampler or pruner of its own.
+    ///
+    /// # Errors
+    /// The journal can't be read, or its study has other metrics.
+    pub(crate) fn study(
+        &self,
+        settings: &SearchSettings,
+        space: llm_search::Space,
+    ) -> anyhow::Result<Study> {
+        let storage = JournalStorage::open(&self.0.join(JOURNAL))?;
+        Ok(Study::open(Box::new(storage), space, settings.options())?)
+    }
+
+    /// Removes what a trial's run left but its settings and records: weights are large.
+    ///
+    /// # Errors
+    /// A folder can't be removed.
+    pub(crate) fn slim(&self, number: usize) -> anyhow::Result<()> {
+        let trial = self.trial(number);
+        for entry in ["checkpoints", "model", "tensorboard"] {
+            remove(&trial.join(entry))?;
+        }
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(_) => return Ok(()),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.with_context(|| format!("{}: cannot remove", path.display()))
+}

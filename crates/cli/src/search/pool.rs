@@ -1,0 +1,267 @@
+//! Workers that run the trials of one study side by side, each trial in a process of its own.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use llm_search::{Asked, Outcome, Recovery, SearchError, Started, Study, TrialState};
+use serde_json::json;
+
+use super::folder::StudyFolder;
+use super::metric::Metric;
+use super::results::Results;
+use super::settings::SearchSettings;
+use super::trial::{Ended, TrialRun, Verdict, parameters};
+use super::trials_config::assignments;
+use crate::interrupt;
+use crate::printer::Printer;
+use crate::progress::clock;
+use crate::table::short;
+
+/// How long a worker sleeps before it looks again whether others have ended trials.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Why a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// There are as many trials as were wanted.
+    Trials,
+    /// The time is over.
+    Timeout,
+    /// Every point has been tried.
+    Exhausted,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// A study and who works on it.
+pub(crate) struct Pool<'a> {
+    study: Mutex<Study>,
+    settings: &'a SearchSettings,
+    folder: &'a StudyFolder,
+    /// What every trial's `llm train` is given beside its values.
+    arguments: Vec<String>,
+    printer: Printer,
+    began: Instant,
+    /// Trials that had ended before.
+    had: usize,
+}
+
+impl<'a> Pool<'a> {
+    /// Workers for `study`; their runs get `arguments`.
+    pub(crate) fn new(
+        study: Study,
+        settings: &'a SearchSettings,
+        folder: &'a StudyFolder,
+        arguments: Vec<String>,
+        printer: Printer,
+    ) -> Self {
+        let had = ended(&study);
+        Self {
+            study: Mutex::new(study),
+            settings,
+            folder,
+            arguments,
+            printer,
+            began: Instant::now(),
+            had,
+        }
+    }
+
+    /// Runs trials until the search ends, and gives back the study.
+    ///
+    /// # Errors
+    /// A journal or file that can't be written, or a space that no point of is left.
+    pub(crate) fn run(self) -> anyhow::Result<(Study, Stop)> {
+        let stops: Vec<anyhow::Result<Stop>> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.settings.workers)
+                .map(|_| scope.spawn(|| self.work()))
+                .collect();
+            let panicked = || Err(anyhow!("a worker panicked"));
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|_| panicked()))
+                .collect()
+        });
+        let mut stop = Stop::Trials;
+        for result in stops {
+            match result? {
+                Stop::Trials => {}
+                other => stop = other,
+            }
+        }
+        let study = self
+            .study
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok((study, stop))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Study> {
+        // The study is whole between two operations, even if a worker panicked.
+        self.study.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why no trial shall go on, if it shall not.
+    fn over(&self) -> Option<Stop> {
+        let limit = self.settings.timeout.map(Duration::from_secs_f64);
+        if interrupt::pending().is_some() {
+            Some(Stop::Interrupted)
+        } else if limit.is_some_and(|limit| self.began.elapsed() >= limit) {
+            Some(Stop::Timeout)
+        } else {
+            None
+        }
+    }
+
+    fn work(&self) -> anyhow::Result<Stop> {
+        loop {
+            if let Some(stop) = self.over() {
+                return Ok(stop);
+            }
+            let mut study = self.lock();
+            let asked = match study.try_ask(self.settings.n_trials) {
+                Err(SearchError::Exhausted(_)) => return Ok(Stop::Exhausted),
+                asked => asked?,
+            };
+            match asked {
+                Asked::Trial(started) => {
+                    drop(study);
+                    self.trial(&started)?;
+                }
+                Asked::Enough | Asked::Wait => {
+                    let is_lost = !study.recover(Recovery::DeadWorkers)?.is_empty();
+                    if asked == Asked::Enough && !is_lost {
+                        return Ok(Stop::Trials);
+                    }
+                    drop(study);
+                    thread::sleep(POLL);
+                }
+            }
+        }
+    }
+
+    /// Runs one trial and enters how it ended; one that Ctrl-C stopped is left as it is, for `--resume` to run again.
+    fn trial(&self, started: &Started) -> anyhow::Result<()> {
+        let number = started.number;
+        let folder = self.folder.trial(number);
+        let mut arguments = self.arguments.clone();
+        arguments.extend(["--output-dir".to_owned(), folder.display().to_string()]);
+        for assignment in assignments(&started.params) {
+            arguments.extend(["--set".to_owned(), assignment]);
+        }
+        let mut run = TrialRun::start(&arguments, &folder)?;
+        let report = |step: u64, loss: f64| {
+            let mut study = self.lock();
+            study.report(number, i64::try_from(step)?, loss)?;
+            let prunes =
+                self.settings.metric.as_slice().len() == 1 && study.should_prune(number)?;
+            Ok(if prunes { Verdict::Stop } else { Verdict::GoOn })
+        };
+        let look = || match self.over() {
+            Some(_) => Verdict::Stop,
+            None => Verdict::GoOn,
+        };
+        let ended = run.follow(report, look)?;
+        let outcome = match ended {
+            Ended::Trained => self.measure(number, &run)?,
+            Ended::Failed(reason) => Outcome::Failed(reason),
+            Ended::Stopped => match self.over() {
+                Some(Stop::Interrupted) => {
+                    self.folder.slim(number)?;
+                    return Ok(());
+                }
+                Some(_) => Outcome::Failed("the time was over before its end".to_owned()),
+                None => Outcome::Pruned,
+            },
+        };
+        let mut study = self.lock();
+        study.tell(number, &outcome)?;
+        let results = Results::new(&study, self.settings);
+        results.save(self.folder)?;
+        self.tell(&study, &results, number);
+        // Only the best keep their weights.
+        for trial in study
+            .trials()
+            .iter()
+            .filter(|trial| trial.state.is_finished())
+        {
+            if !results.pareto_front.contains(&trial.number) {
+                self.folder.slim(trial.number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of a run that went well, with notes of everything else that was measured.
+    fn measure(&self, number: usize, run: &TrialRun) -> anyhow::Result<Outcome> {
+        let parameters = parameters(&self.folder.trial(number))?;
+        let mut study = self.lock();
+        for metric in [
+            Metric::Parameters,
+            Metric::TokensPerS,
+            Metric::Seconds,
+            Metric::PeakMemory,
+        ] {
+            if let Some(value) = metric.of(&run.records, parameters) {
+                study.note(number, metric.name(), &json!(value))?;
+            }
+        }
+        let metrics = self.settings.metric.as_slice();
+        let values: Option<Vec<f64>> = metrics
+            .iter()
+            .map(|metric| metric.of(&run.records, parameters))
+            .collect();
+        Ok(match values {
+            Some(values) => Outcome::Complete(values),
+            None => Outcome::Failed("the run has not recorded what is compared".to_owned()),
+        })
+    }
+
+    /// Says how a trial ended, what is best, and how long the rest takes.
+    fn tell(&self, study: &Study, results: &Results, number: usize) {
+        let trial = &results.trials[number];
+        let values: Vec<String> = trial.values.iter().map(|value| short(*value)).collect();
+        let mut parts = vec![format!("trial {number}  {}", trial.state)];
+        match &trial.failure {
+            Some(reason) => parts.push(reason.clone()),
+            None => parts.push(values.join(" ")),
+        }
+        if let (Some(best), Some(value)) = (results.best_trial, results.best_value) {
+            parts.push(format!("best {} (trial {best})", short(value)));
+        }
+        let done = ended(study);
+        parts.push(match self.settings.n_trials {
+            Some(wanted) => format!("{done}/{wanted}"),
+            None => format!("{done} trials"),
+        });
+        parts.extend(
+            self.time_left(done)
+                .map(|left| format!("{} left", clock(left))),
+        );
+        self.printer.note(parts.join("  "));
+    }
+
+    fn time_left(&self, done: usize) -> Option<Duration> {
+        let elapsed = self.began.elapsed();
+        let by_time = self
+            .settings
+            .timeout
+            .map(|limit| Duration::from_secs_f64(limit).saturating_sub(elapsed));
+        let here = done.saturating_sub(self.had).max(1);
+        let by_trials = self
+            .settings
+            .n_trials
+            .map(|wanted| elapsed.mul_f64(wanted.saturating_sub(done) as f64 / here as f64));
+        [by_time, by_trials].into_iter().flatten().min()
+    }
+}
+
+/// Trials that have ended, those run again left out.
+fn ended(study: &Study) -> usize {
+    [TrialState::Complete, TrialState::Pruned, TrialState::Failed]
+        .into_iter()
+        .map(|state| study.count(state))
+        .sum()
+}

@@ -1,0 +1,265 @@
+//! The `[search]` table: which keys are searched, how, and how long.
+//!
+//! It stands in the file of the trials' configuration, whose other tables know nothing of it. `hyperparameter_search.param_space`, as other tools
+//! write it in YAML, is the same table.
+
+use std::path::Path;
+
+use anyhow::{anyhow, bail};
+use figment::value::{Dict, Value as Tree};
+use llm_search::{Distribution, PrunerConfig, SamplerConfig, Space, SpaceConfig, StudyOptions};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::metric::Metric;
+use crate::config::{self, ConfigFile};
+
+/// The name of the table, and the one that other tools have for it.
+const TABLES: [&str; 2] = ["search", "hyperparameter_search"];
+
+/// The `[search]` table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SearchSettings {
+    /// The keys that are searched, and their values.
+    #[serde(alias = "param_space")]
+    pub(crate) space: Map<String, Value>,
+    /// What must hold between searched keys, such as `model.d_model % model.n_heads == 0`.
+    pub(crate) constraints: Vec<String>,
+    /// Most parameters of a model.
+    pub(crate) max_parameters: Option<u64>,
+    /// The name of a sampler, or a table with its `kind` and settings. Default: tpe.
+    #[serde(alias = "search_type")]
+    pub(crate) sampler: Value,
+    /// The name of a pruner, or a table with its `kind` and settings. Default: median; none with several metrics.
+    pub(crate) pruner: Option<Value>,
+    /// What is compared, one or several. Default: `validation_loss`.
+    pub(crate) metric: OneOrMore,
+    /// Trials of the study. Default: no limit.
+    pub(crate) n_trials: Option<usize>,
+    /// Seconds after which the search ends; trials that run then are stopped. Default: no limit.
+    pub(crate) timeout: Option<f64>,
+    /// Seed of the sampler. Default: 0.
+    pub(crate) seed: u64,
+    /// Trials at a time. Default: 1.
+    pub(crate) workers: usize,
+    /// Whether the study must not depend on which trial ends first. Default: false.
+    pub(crate) deterministic: bool,
+}
+
+/// A name or a list of names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMore {
+    /// One.
+    One(Metric),
+    /// A list.
+    More(Vec<Metric>),
+}
+
+impl OneOrMore {
+    /// The metrics.
+    pub(crate) fn as_slice(&self) -> &[Metric] {
+        match self {
+            Self::One(metric) => std::slice::from_ref(metric),
+            Self::More(metrics) => metrics,
+        }
+    }
+}
+
+impl Default for SearchSettings {
+    fn default() -> Self {
+        Self {
+            space: Map::new(),
+            constraints: Vec::new(),
+            max_parameters: None,
+            sampler: Value::from("tpe"),
+            pruner: None,
+            metric: OneOrMore::One(Metric::ValidationLoss),
+            n_trials: None,
+            timeout: None,
+            seed: 0,
+            workers: 1,
+            deterministic: false,
+        }
+    }
+}
+
+impl SearchSettings {
+    /// Takes the table out of a file, which is then the configuration of the trials.
+    ///
+    /// # Errors
+    /// There is no such table, or it has an unknown key or a wrong type.
+    pub(crate) fn take(file: &mut ConfigFile) -> anyhow::Result<Self> {
+        let found = TABLES
+            .into_iter()
+            .find_map(|table| Some((table, file.take(table)?)));
+        let Some((table, value)) = found else {
+            bail!(
+                "{}: has no table [search.space] that names the keys to search, such as \"optimizer.learning_rate\" = {{ min = 1e-4, max = 1e-2, log = true }}",
+                file.name
+            );
+        };
+        #[derive(Deserialize)]
+        struct Whole {
+            search: SearchSettings,
+        }
+        let tree = Tree::from(Dict::from([("search".to_owned(), value)]));
+        let whole: Whole = tree.deserialize().map_err(|error| {
+            let key = error.path.join(".").replacen("search", table, 1);
+            anyhow!("{}: {}", file.place(&key), config::explain(&error))
+        })?;
+        let settings = whole.search;
+        settings
+            .check()
+            .map_err(|error| error.context(file.place(table)))?;
+        Ok(settings)
+    }
+
+    /// Reads what [`Self::save`] wrote.
+    ///
+    /// # Errors
+    /// The file is missing or something else.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = crate::input::read_text(path)?;
+        serde_json::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
+    }
+
+    /// The table as JSON; unlike TOML it has a word for nothing, which a choice may contain.
+    pub(crate) fn to_json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// Checks everything that needs no data.
+    fn check(&self) -> anyhow::Result<()> {
+        let space = self.space()?;
+        for parameter in space.parameters() {
+            for value in ends(&parameter.distribution) {
+                if value.is_null() {
+                    continue;
+                }
+                if let Some(fault) =
+                    config::fault_of_value(&parameter.name, Tree::serialize(&value)?)
+                {
+                    bail!("search space: {fault}");
+                }
+            }
+        }
+        self.sampler()?;
+        self.pruner()?;
+        if self.metric.as_slice().is_empty() {
+            bail!(
+                "search.metric is an empty list; name at least one of {}",
+                Metric::names()
+            );
+        }
+        if self.workers == 0 || self.n_trials == Some(0) {
+            bail!("search.workers and search.n_trials must be at least 1");
+        }
+        if self
+            .timeout
+            .is_some_and(|seconds| !(seconds > 0.0 && seconds <= 1e9))
+        {
+            bail!("search.timeout must be above 0 seconds");
+        }
+        Ok(())
+    }
+
+    /// Checks that the search ends, and that its pruner goes with its metrics, once flags have been taken in.
+    ///
+    /// # Errors
+    /// They do not fit together.
+    pub(crate) fn check_together(&self) -> anyhow::Result<()> {
+        let space = self.space()?;
+        if self.n_trials.is_none() && self.timeout.is_none() && space.cardinality().is_none() {
+            bail!(
+                "a search needs a number of trials (search.n_trials, --n-trials) or a time (search.timeout, --timeout), else it would never end"
+            );
+        }
+        let metrics = self.metric.as_slice();
+        if let Some(twice) = (1..metrics.len()).find(|i| metrics[..*i].contains(&metrics[*i])) {
+            bail!("search.metric names {} twice", metrics[twice].name());
+        }
+        self.pruner()?;
+        Ok(())
+    }
+
+    /// The space, without rules that need a configuration.
+    ///
+    /// # Errors
+    /// It is empty, or a parameter or constraint is none.
+    pub(crate) fn space(&self) -> anyhow::Result<Space> {
+        let config: SpaceConfig = serde_json::from_value(Value::Object(self.space.clone()))?;
+        let mut space = Space::new(config.parameters)?;
+        for constraint in &self.constraints {
+            space = space.with_constraint(constraint)?;
+        }
+        Ok(space)
+    }
+
+    /// The sampler.
+    ///
+    /// # Errors
+    /// It is unknown, or has an unknown setting.
+    pub(crate) fn sampler(&self) -> anyhow::Result<SamplerConfig> {
+        match &self.sampler {
+            Value::String(name) => Ok(SamplerConfig::named(name)?),
+            table => serde_json::from_value(table.clone())
+                .map_err(|error| anyhow!("search.sampler: {error}")),
+        }
+    }
+
+    /// The pruner.
+    ///
+    /// # Errors
+    /// It is unknown, has a setting out of range, or stands beside several metrics.
+    pub(crate) fn pruner(&self) -> anyhow::Result<PrunerConfig> {
+        let several = self.metric.as_slice().len() > 1;
+        let pruner = match &self.pruner {
+            None if several || !self.metric.as_slice()[0].is_a_loss() => PrunerConfig::None,
+            None => PrunerConfig::named("median")?,
+            Some(Value::String(name)) => PrunerConfig::named(name)?,
+            Some(table) => serde_json::from_value(table.clone())
+                .map_err(|error| anyhow!("search.pruner: {error}"))?,
+        };
+        if pruner != PrunerConfig::None && (several || !self.metric.as_slice()[0].is_a_loss()) {
+            bail!(
+                "search.pruner looks at validation losses on the way, which tells nothing of {}; leave it out",
+                self.metric
+                    .as_slice()
+                    .iter()
+                    .map(|m| m.name())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            );
+        }
+        pruner.build()?;
+        Ok(pruner)
+    }
+
+    /// What the study is, apart from its space.
+    pub(crate) fn options(&self) -> StudyOptions {
+        StudyOptions {
+            name: "llm".to_owned(),
+            directions: self
+                .metric
+                .as_slice()
+                .iter()
+                .map(|metric| metric.direction())
+                .collect(),
+            seed: self.seed,
+            workers: self.workers,
+            deterministic: self.deterministic,
+            ..StudyOptions::default()
+        }
+    }
+}
+
+/// Values of a parameter that tell whether its key takes such: all choices, or both ends.
+fn ends(distribution: &Distribution) -> Vec<Value> {
+    match distribution {
+        Distribution::Float { low, high, .. } => vec![Value::from(*low), Value::from(*high)],
+        Distribution::Int { low, high, .. } => vec![Value::from(*low), Value::from(*high)],
+        Distribution::Categorical { choices } => choices.clone(),
+    }
+}
