@@ -316,6 +316,28 @@ fn trials_that_fail_are_told_and_end_nothing_unless_all_do() {
 }
 
 #[test]
+fn a_pruner_ends_runs_early_and_little_of_them_stays() {
+    let place = place(|text| {
+        text.replace("seed = 7", "pruner = { kind = \"threshold\", upper = 0.1 }")
+            .replace("max_steps = 8", "max_steps = 5000")
+    });
+    let said = place.ok(&search(&[]));
+    assert!(said.contains("0 complete, 3 pruned, 0 failed"), "{said}");
+    for trial in results(&place)["trials"].as_array().unwrap() {
+        let losses = trial["losses"].as_array().unwrap();
+        assert!(
+            losses.last().unwrap()[0].as_u64().unwrap() < 5000,
+            "{trial}"
+        );
+        assert_eq!(trial["values"][0], losses.last().unwrap()[1]);
+        let run = format!("out/trials/{:03}", trial["number"].as_u64().unwrap());
+        let left = names(&place.path().join(run));
+        assert!(left.contains(&"metrics.jsonl".to_owned()), "{left:?}");
+        assert!(!left.contains(&"checkpoints".to_owned()), "{left:?}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn ctrl_c_ends_with_130_and_resume_runs_again_what_was_cut_off() {
     let place = place(|text| {
