@@ -11,10 +11,10 @@ mod settings;
 mod trial;
 mod trials_config;
 
-pub(crate) use figures::{Figures, Picture};
+pub(crate) use figures::{Figures, Picture, in_words};
 pub(crate) use folder::StudyFolder;
 pub(crate) use metric::Metric;
 pub(crate) use pool::{Pool, Stop};
 pub(crate) use results::Results;
-pub(crate) use settings::{OneOrMore, SearchSettings};
+pub(crate) use settings::{Metrics, SearchSettings};
 pub(crate) use trials_config::TrialsConfig;

@@ -166,6 +166,11 @@ impl<'a> Pool<'a> {
         let ended = run.follow(report, look)?;
         let outcome = match ended {
             Ended::Trained => self.measure(number, &run)?,
+            // On a terminal Ctrl-C reaches the run itself too.
+            Ended::Failed(_) if interrupt::pending().is_some() => {
+                self.folder.slim(number)?;
+                return Ok(());
+            }
             Ended::Failed(reason) => Outcome::Failed(reason),
             Ended::Stopped => match self.over() {
                 Some(Stop::Interrupted) => {

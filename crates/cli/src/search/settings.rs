@@ -34,7 +34,7 @@ pub(crate) struct SearchSettings {
     /// The name of a pruner, or a table with its `kind` and settings. Default: median; none with several metrics.
     pub(crate) pruner: Option<Value>,
     /// What is compared, one or several. Default: `validation_loss`.
-    pub(crate) metric: OneOrMore,
+    pub(crate) metric: Metrics,
     /// Trials of the study. Default: no limit.
     pub(crate) n_trials: Option<usize>,
     /// Seconds after which the search ends; trials that run then are stopped. Default: no limit.
@@ -47,23 +47,31 @@ pub(crate) struct SearchSettings {
     pub(crate) deterministic: bool,
 }
 
-/// A name or a list of names.
+/// Metrics, as a name or a list of names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OneOrMore {
-    /// One.
-    One(Metric),
-    /// A list.
-    More(Vec<Metric>),
-}
+#[serde(try_from = "Value")]
+pub(crate) struct Metrics(pub(crate) Vec<Metric>);
 
-impl OneOrMore {
+impl Metrics {
     /// The metrics.
     pub(crate) fn as_slice(&self) -> &[Metric] {
-        match self {
-            Self::One(metric) => std::slice::from_ref(metric),
-            Self::More(metrics) => metrics,
-        }
+        &self.0
+    }
+}
+
+impl TryFrom<Value> for Metrics {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let names = match value {
+            Value::Array(names) => names,
+            name => vec![name],
+        };
+        let named = |name: &Value| {
+            let metric = name.as_str().map(Metric::named);
+            metric.unwrap_or_else(|| Err(format!("use one of {}", Metric::names())))
+        };
+        names.iter().map(named).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -75,7 +83,7 @@ impl Default for SearchSettings {
             max_parameters: None,
             sampler: Value::from("tpe"),
             pruner: None,
-            metric: OneOrMore::One(Metric::ValidationLoss),
+            metric: Metrics(vec![Metric::ValidationLoss]),
             n_trials: None,
             timeout: None,
             seed: 0,

@@ -4,8 +4,8 @@ use anyhow::bail;
 use serde_json::json;
 
 use super::FolderArgs;
-use super::show::shown;
 use crate::printer::Printer;
+use crate::search::in_words;
 use crate::table::short;
 
 pub(super) fn run(args: &FolderArgs, printer: Printer) -> anyhow::Result<()> {
@@ -32,7 +32,7 @@ pub(super) fn run(args: &FolderArgs, printer: Printer) -> anyhow::Result<()> {
         short(value)
     ))?;
     for (key, value) in &results.best_params {
-        printer.line(format_args!("{key} = {}", shown(value)))?;
+        printer.line(format_args!("{key} = {}", in_words(value)))?;
     }
     printer.note(format_args!(
         "next: llm train --config {}",

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     command: Option<Command>,
     /// The search
     #[command(flatten)]
-    run: run::Args,
+    run: run::RunArgs,
 }
 
 /// What is looked at.

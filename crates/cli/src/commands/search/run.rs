@@ -13,7 +13,7 @@ use crate::failure::{Interrupted, as_usage, usage};
 use crate::output::Overwrite;
 use crate::printer::Printer;
 use crate::search::{
-    Figures, Metric, OneOrMore, Pool, Results, SearchSettings, Stop, StudyFolder, TrialsConfig,
+    Figures, Metric, Metrics, Pool, Results, SearchSettings, Stop, StudyFolder, TrialsConfig,
 };
 use crate::table::short;
 use crate::text_source::tell_skipped;
@@ -25,7 +25,7 @@ const SEARCH_SMALL: &str = include_str!("../../../../../configs/search-small.tom
 
 /// Arguments of a search.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RunArgs {
     /// Configuration of the trials, with a table [search] that says what is searched. Without it a small character model
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -84,14 +84,14 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
+pub(super) fn run(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
     match &args.resume {
         Some(path) => resumed(args, path, printer),
         None => fresh(args, printer),
     }
 }
 
-impl Args {
+impl RunArgs {
     /// Takes what the flags say over the `[search]` table.
     ///
     /// # Errors
@@ -100,10 +100,8 @@ impl Args {
         if let Some(name) = &self.search_type {
             settings.sampler = Value::from(name.as_str());
         }
-        match self.metric[..] {
-            [] => {}
-            [metric] => settings.metric = OneOrMore::One(metric),
-            _ => settings.metric = OneOrMore::More(self.metric.clone()),
+        if !self.metric.is_empty() {
+            settings.metric = Metrics(self.metric.clone());
         }
         if let Some(seed) = self.seed {
             settings.seed = seed;
@@ -142,7 +140,7 @@ impl Args {
     }
 }
 
-fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
+fn fresh(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
     let mut file = match &args.config {
         Some(path) => ConfigFile::read(path)?,
         None => ConfigFile::parse("the built-in search".to_owned(), SEARCH_SMALL, "toml")?,
@@ -168,7 +166,7 @@ fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
     search(args, &settings, &folder, &trials, printer)
 }
 
-fn resumed(args: &Args, path: &Path, printer: Printer) -> anyhow::Result<()> {
+fn resumed(args: &RunArgs, path: &Path, printer: Printer) -> anyhow::Result<()> {
     let folder = StudyFolder::open(path)?;
     let mut settings = SearchSettings::read(&folder.settings())?;
     args.adjust(&mut settings)?;
@@ -180,7 +178,7 @@ fn resumed(args: &Args, path: &Path, printer: Printer) -> anyhow::Result<()> {
 }
 
 fn search(
-    args: &Args,
+    args: &RunArgs,
     settings: &SearchSettings,
     folder: &StudyFolder,
     trials: &TrialsConfig,

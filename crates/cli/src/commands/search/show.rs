@@ -60,7 +60,7 @@ pub(super) fn run(args: &FolderArgs, printer: Printer) -> anyhow::Result<()> {
 }
 
 /// A value of a parameter in few characters.
-pub(super) fn shown(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) if number.is_f64() => short(number.as_f64().unwrap_or(f64::NAN)),
