@@ -167,6 +167,28 @@ pub(crate) fn check_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<
         .with_context(|| format!("{name}: cannot write"))
 }
 
+/// A folder for output, which goes again if nothing comes to stand in it.
+pub(crate) struct OutputFolder<'a>(&'a Path);
+
+impl<'a> OutputFolder<'a> {
+    /// Makes the folder, unless it is there.
+    ///
+    /// # Errors
+    /// As [`check_folder`].
+    pub(crate) fn create(path: &'a Path, overwrite: Overwrite) -> anyhow::Result<Self> {
+        check_folder(path, overwrite)?;
+        fs::create_dir_all(path).with_context(|| format!("{}: cannot write", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for OutputFolder<'_> {
+    fn drop(&mut self) {
+        // Fails where something is in it, which is what is wanted.
+        let _ = fs::remove_dir(self.0);
+    }
+}
+
 fn exists(name: &str) -> anyhow::Error {
     anyhow!("{name}: exists already; give another name, or --force to write over it")
 }

@@ -14,7 +14,8 @@ use llm_models::Architecture;
 /// Floating-point operations of a training step over `sequences` windows of `seq` tokens, a multiplication and an addition being two.
 pub fn step_flops(architecture: &Architecture, sequences: u64, seq: usize) -> f64 {
     let window = architecture.record(Purpose::Training, 1, seq);
-    (sequences * window.flops()) as f64
+    // As numbers with a point: sizes that nobody trains must not overflow before they are refused.
+    sequences as f64 * window.flops() as f64
 }
 
 /// Floating-point operations a second that `device` reaches in a product of square matrices in f32, on all threads: the best of several

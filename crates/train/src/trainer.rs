@@ -131,7 +131,7 @@ struct Arithmetic {
 impl Arithmetic {
     fn of(steps: &TrainingSteps<'_>, settings: &Settings) -> Self {
         let train = &settings.train;
-        let sequences = (train.batch_size * train.grad_accumulation) as u64;
+        let sequences = train.batch_size.saturating_mul(train.grad_accumulation) as u64;
         let model = steps.model();
         Self {
             step: step_flops(model.architecture(), sequences, steps.seq()),

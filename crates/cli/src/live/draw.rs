@@ -164,7 +164,7 @@ fn panel(frame: &mut Frame<'_>, area: Rect, label: &str, histories: &[(&str, &Hi
     frame.render_widget(block, area);
     let curves = histories.iter().map(|(name, history)| Curve {
         name: (*name).to_owned(),
-        points: history.points().to_vec(),
+        points: history.points(),
     });
     let plot = Plot {
         x_label: "",

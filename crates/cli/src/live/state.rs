@@ -12,30 +12,50 @@ const NOTES: usize = 100;
 /// Most points of a curve; more than a screen has dots.
 const POINTS: usize = 4096;
 
-/// Points of a curve, thinned as they become too many.
-#[derive(Clone, Debug, Default)]
+/// Points of a curve, each the mean of equally many as they become too many.
+#[derive(Clone, Debug)]
 pub(super) struct History {
-    points: Vec<(f64, f64)>,
+    means: Vec<(f64, f64)>,
+    /// Of how many each is the mean.
+    each: usize,
+    /// What came after the last of them.
+    rest: Vec<(f64, f64)>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            means: Vec::new(),
+            each: 1,
+            rest: Vec::new(),
+        }
+    }
 }
 
 impl History {
-    pub(super) fn points(&self) -> &[(f64, f64)] {
-        &self.points
+    /// The means, and the newest point.
+    pub(super) fn points(&self) -> Vec<(f64, f64)> {
+        let newest = self.rest.last();
+        self.means.iter().chain(newest).copied().collect()
     }
 
     fn push(&mut self, x: f64, y: f64) {
-        if self.points.len() >= POINTS {
-            // Every two become their mean.
-            let pairs = self.points.chunks(2).map(|pair| {
-                let mean = |of: fn(&(f64, f64)) -> f64| {
-                    pair.iter().map(of).sum::<f64>() / pair.len() as f64
-                };
-                (mean(|point| point.0), mean(|point| point.1))
-            });
-            self.points = pairs.collect();
+        self.rest.push((x, y));
+        if self.rest.len() == self.each {
+            self.means.push(mean(&self.rest));
+            self.rest.clear();
         }
-        self.points.push((x, y));
+        if self.means.len() == POINTS {
+            self.means = self.means.chunks(2).map(mean).collect();
+            self.each *= 2;
+        }
     }
+}
+
+fn mean(points: &[(f64, f64)]) -> (f64, f64) {
+    let of =
+        |part: fn(&(f64, f64)) -> f64| points.iter().map(part).sum::<f64>() / points.len() as f64;
+    (of(|point| point.0), of(|point| point.1))
 }
 
 /// The run so far.
@@ -151,9 +171,9 @@ mod tests {
         }
         let points = history.points();
         assert!(points.len() <= POINTS, "{}", points.len());
-        // The mean of what the first point stands for.
-        assert!(points[0].0 < 500.0, "{}", points[0].0);
-        assert_eq!(points.last(), Some(&(99_999.0, 199_998.0)));
+        // 32 steps each.
+        assert_eq!(points[0], (15.5, 31.0));
+        assert!(points.last().is_some_and(|last| last.0 > 99_960.0));
         assert!(points.is_sorted_by(|a, b| a.0 < b.0));
     }
 }

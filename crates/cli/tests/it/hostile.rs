@@ -17,7 +17,7 @@ fn noise() -> Vec<u8> {
 fn what_stands_behind_a_path_is_named() {
     let place = Place::with_text();
     place.train("run", &["--max-steps", "3"]);
-    for end in ["", ".txt", ".toml", ".json"] {
+    for end in ["", ".txt", ".toml", ".json", ".jinja"] {
         place.write(&format!("empty{end}"), "");
         place.write(&format!("binary{end}"), noise());
         std::fs::create_dir(place.path().join(format!("folder{end}"))).unwrap();

@@ -46,9 +46,9 @@ impl ComputePlan {
         course: &Course,
     ) -> Self {
         let train = &settings.train;
-        let windows = (train.batch_size * train.grad_accumulation) as u64;
+        let windows = train.batch_size.saturating_mul(train.grad_accumulation) as u64;
         let flops_per_step = step_flops(architecture, windows, seq);
-        let flops_per_token = flops_per_step / (windows * seq as u64) as f64;
+        let flops_per_token = flops_per_step / (windows as f64 * seq as f64);
         let flops_of_run = flops_per_step * course.steps as f64;
         let parameters = parameters as f64;
         // By the rule's own count: C = 6 · N · D and D = 20 · N.

@@ -7,7 +7,7 @@ use llm_data::Part;
 
 use crate::document_file::DocumentFile;
 use crate::interrupt;
-use crate::output::{self, Overwrite};
+use crate::output::{OutputFolder, Overwrite};
 use crate::printer::Printer;
 use crate::text_source::{TextArgs, no_text, tell_skipped};
 
@@ -47,8 +47,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         return Err(no_text());
     }
     let overwrite = Overwrite::from_force(args.force);
-    output::check_folder(&args.output_dir, overwrite)?;
-    std::fs::create_dir_all(&args.output_dir)?;
+    // Before the files, so that it goes after them.
+    let _folder = OutputFolder::create(&args.output_dir, overwrite)?;
     let extension = match args.format {
         Kind::Jsonl => "jsonl",
         Kind::Txt => "txt",
