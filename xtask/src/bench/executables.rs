@@ -37,8 +37,15 @@ impl Executables {
         examples: &[&str],
     ) -> Result<Self> {
         Ok(Self {
-            benchmarks: build(workspace, "bench --no-run", "bench", benchmarks)?,
-            examples: build(workspace, "build --release", "example", examples)?,
+            // The whole workspace: for one package alone Burn would have other features, and be built anew.
+            benchmarks: build(workspace, "bench --workspace --no-run", "bench", benchmarks)?,
+            // These packages know nothing of Burn.
+            examples: build(
+                workspace,
+                "build --release -p llm-data -p llm-tokenizer",
+                "example",
+                examples,
+            )?,
         })
     }
 
@@ -65,8 +72,7 @@ fn build(
     if targets.is_empty() {
         return Ok(BTreeMap::new());
     }
-    // The whole workspace: for one package alone Burn would have other features, and be built anew.
-    let mut command = workspace.cargo(&format!("{cargo} --workspace --locked"));
+    let mut command = workspace.cargo(&format!("{cargo} --locked"));
     command.args(["--message-format", "json-render-diagnostics"]);
     for target in targets {
         command.args([&format!("--{kind}"), *target]);

@@ -124,7 +124,7 @@ impl SearchSettings {
         Ok(settings)
     }
 
-    /// Reads what [`Self::save`] wrote.
+    /// Reads what [`Self::to_json`] has written down.
     ///
     /// # Errors
     /// The file is missing or something else.
