@@ -99,6 +99,14 @@ fn place() -> Place {
     let bytes = "--set tokenizer.kind=bpe --set tokenizer.vocab_size=280 --set train.max_steps=300";
     let bytes: Vec<_> = bytes.split(' ').collect();
     place.train("run", &bytes);
+    // A template and an answer take more than the context of the others.
+    let longer = [
+        "--set",
+        "model.max_seq_len=256",
+        "--set",
+        "train.seq_len=16",
+    ];
+    place.train("talker", &[&bytes[..], &longer].concat());
     place.train(
         "deep",
         &[&bytes[..], &["--set", "model.n_layers=3"]].concat(),
