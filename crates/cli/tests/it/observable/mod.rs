@@ -46,9 +46,13 @@ fn rows(table: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// The three columns of a row.
+/// The three columns of a row; the last may be empty.
 fn columns(row: &str) -> [&str; 3] {
-    let mut columns = row.splitn(3, '|').map(str::trim);
+    let (row, end) = match row.strip_suffix(" |") {
+        Some(row) => (row, Some("")),
+        None => (row, None),
+    };
+    let mut columns = row.splitn(3, " | ").chain(end);
     [(); 3].map(|()| {
         columns
             .next()
@@ -79,16 +83,19 @@ fn default_keys() -> Vec<(String, &'static str)> {
 struct Observed {
     code: i32,
     stdout: String,
-    /// Of the folder `out`, by their names in it.
+    /// Those whose paths begin with `out`.
     files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Observed {
-    fn new(ended: Ended, out: &Path) -> Self {
+    fn new(ended: Ended, folder: &Path) -> Self {
         let mut files = BTreeMap::new();
-        for entry in walk(out) {
-            let name = entry.strip_prefix(out).unwrap().to_owned();
-            let file = name.file_name().unwrap().to_string_lossy().into_owned();
+        for entry in walk(folder) {
+            let name = entry.strip_prefix(folder).unwrap().to_owned();
+            if !name.to_string_lossy().starts_with("out") {
+                continue;
+            }
+            let file = entry.file_name().unwrap().to_string_lossy().into_owned();
             if REPEATS.contains(&&*file) || file.starts_with("events.out.tfevents") {
                 continue;
             }
@@ -145,7 +152,7 @@ impl Observatory {
         }
     }
 
-    /// Runs the program in a copy of the files, so that runs do not see each other; what it writes goes to `out`.
+    /// Runs the program in a copy of the files, so that runs do not see each other; what it writes goes to `out…`.
     fn observe(&self, arguments: &[&str]) -> Rc<Observed> {
         let key: Vec<_> = arguments.iter().map(|word| (*word).to_owned()).collect();
         if let Some(seen) = self.seen.borrow().get(&key) {
@@ -161,24 +168,21 @@ impl Observatory {
             code == 0 || last.starts_with("error: "),
             "{arguments:?}: code {code}: {stderr}"
         );
-        let observed = Rc::new(Observed::new(ended, &alone.path().join("out")));
+        let observed = Rc::new(Observed::new(ended, alone.path()));
         self.seen.borrow_mut().insert(key, Rc::clone(&observed));
         observed
     }
 
-    /// Fails unless the two command lines leave different things, and at least one of them ends well.
-    #[track_caller]
-    fn check_differs(&self, what: &str, one: &[&str], other: &[&str]) {
+    /// What is wrong, unless the two command lines leave different things and at least one of them ends well.
+    fn fault(&self, what: &str, one: &[&str], other: &[&str]) -> Option<String> {
         let observed = [one, other].map(|arguments| self.observe(arguments));
-        assert!(
-            observed.iter().any(|observed| observed.code == 0),
-            "{what}: neither ends well: {one:?} {other:?}"
-        );
-        assert!(
-            observed[0] != observed[1],
-            "{what} changes nothing: {one:?} {other:?}\n{}",
-            observed[0].stdout
-        );
+        if observed.iter().all(|observed| observed.code != 0) {
+            return Some(format!("{what}: neither ends well: {one:?} {other:?}"));
+        }
+        (observed[0] == observed[1]).then(|| {
+            let stdout = &observed[0].stdout;
+            format!("{what} changes nothing: {one:?} {other:?}\n{stdout}")
+        })
     }
 }
 
