@@ -41,6 +41,8 @@ fn worker_process() {
             Asked::Trial(started) => {
                 let value = value_of(&started.params["x"], &started.params["y"]);
                 study.report(started.number, 1, value / 2.0).unwrap();
+                // Long enough that the work is not over before the kills are, on a machine with nothing else to do.
+                std::thread::sleep(Duration::from_millis(20));
                 study
                     .note(started.number, "number", &json!(started.number))
                     .unwrap();
@@ -85,11 +87,18 @@ fn killed_workers_lose_double_and_tear_nothing() {
         std::thread::sleep(Duration::from_millis(15 + (random >> 33) % 40));
         if killed < 40 {
             let place = (random >> 40) as usize % workers.len();
-            if workers[place].try_wait().unwrap().is_none() {
-                workers[place].kill().unwrap();
-                killed += 1;
+            match workers[place].try_wait().unwrap() {
+                None => {
+                    workers[place].kill().unwrap();
+                    workers[place].wait().unwrap();
+                    killed += 1;
+                }
+                // It ends by itself when there is no work left.
+                Some(status) => {
+                    assert!(status.success(), "{status}");
+                    break;
+                }
             }
-            workers[place].wait().unwrap();
             workers[place] = spawn(&path);
         } else {
             workers.retain_mut(|worker| match worker.try_wait().unwrap() {
@@ -100,6 +109,9 @@ fn killed_workers_lose_double_and_tear_nothing() {
                 None => true,
             });
         }
+    }
+    for mut worker in workers {
+        assert!(worker.wait().unwrap().success());
     }
     // The last worker may have been killed with a trial in its hands, after the others had gone.
     let mut study = open(&path);
