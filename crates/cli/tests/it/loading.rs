@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Place;
 use crate::generate::place;
+use crate::runs::most_memory;
 
 const WIDTH: usize = 256;
 const LAYERS: usize = 8;
@@ -57,7 +58,7 @@ fn write_large(place: &Place, dtype: Dtype) {
 
 /// Most anonymous memory in bytes that the program had while it computed the scores of three tokens.
 fn peak(place: &Place, model: &str) -> usize {
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("llm"))
+    let child = Command::new(assert_cmd::cargo::cargo_bin!("llm"))
         .current_dir(place.path())
         .args([
             "eval", "logits", "--model", model, "--tokens", "1,2,3", "--output", "o", "--force",
@@ -66,16 +67,7 @@ fn peak(place: &Place, model: &str) -> usize {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
-    while child.try_wait().unwrap().is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        most = most.max(kib.and_then(|kib| kib.parse().ok()).unwrap_or(0));
-    }
-    assert!(child.wait().unwrap().success());
-    most * 1024
+    most_memory(child, "RssAnon:") as usize
 }
 
 #[test]

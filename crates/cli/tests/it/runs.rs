@@ -246,3 +246,20 @@ impl Drop for Running {
         }
     }
 }
+
+/// The largest value in bytes that a field of the system's status of `child` has until it ends, which must be well.
+#[track_caller]
+#[cfg(target_os = "linux")]
+pub(crate) fn most_memory(mut child: Child, field: &str) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        most = most.max(kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0));
+        sleep(Duration::from_millis(1));
+    }
+    assert!(child.wait().unwrap().success());
+    most * 1024
+}
