@@ -4,7 +4,7 @@
 //! made again. Knows nothing of where tokens come from.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -136,18 +136,27 @@ impl CacheEntry {
         remove_leftovers(parent);
         let temporary = temporary(parent)?;
         let lock = temporary.path().join(LOCK);
-        let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
-        let held = held.map_err(|source| write_error(&lock, source))?;
+        let held = hold(&lock).map_err(|source| write_error(&lock, source))?;
         let header = build(temporary.path())?;
         write_header(temporary.path(), &header)?;
-        drop(held);
+        // Gone before it is free: the folder is young then, and left alone.
         fs::remove_file(&lock).map_err(|source| write_error(&lock, source))?;
+        drop(held);
         sync_folder(temporary.path())?;
         // Opened before it is moved: whatever other processes do to the name afterwards, these files stay ours.
         let made = Self::open(temporary.path())?;
         publish(temporary, folder, parent)?;
         Ok(made)
     }
+}
+
+/// A file at `path` that has been locked from its first moment on.
+fn hold(path: &Path) -> io::Result<File> {
+    let elsewhere = path.with_extension("new");
+    let file = File::create(&elsewhere)?;
+    file.lock()?;
+    fs::rename(&elsewhere, path)?;
+    Ok(file)
 }
 
 /// Renames `temporary` to `folder`. Where another process was faster and its folder is good, that one stays.
