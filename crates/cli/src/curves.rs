@@ -7,6 +7,9 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Widget};
 
+use crate::palette::Palette;
+use crate::quantity::short;
+
 /// Whether there are colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
@@ -17,11 +20,12 @@ pub(crate) enum Ink {
 }
 
 impl Ink {
-    /// Colours unless `NO_COLOR` is set (<https://no-color.org>), for something that is known to be a terminal.
-    pub(crate) fn of_terminal() -> Self {
-        match std::env::var_os("NO_COLOR") {
-            Some(value) if !value.is_empty() => Self::Plain,
-            _ => Self::Colored,
+    /// As other text is painted.
+    pub(crate) fn of(palette: Palette) -> Self {
+        if palette.is_on() {
+            Self::Colored
+        } else {
+            Self::Plain
         }
     }
 
@@ -222,12 +226,12 @@ fn amount(number: f64) -> String {
     let size = number.abs();
     for (unit, name) in [(1e12, "T"), (1e9, "G"), (1e6, "M")] {
         if size >= unit {
-            return crate::table::short((number / unit * 100.0).round() / 100.0) + name;
+            return short((number / unit * 100.0).round() / 100.0) + name;
         }
     }
     // The sum of rounded steps is not always 0 where it should be.
     let number = if size < 1e-12 { 0.0 } else { number };
-    crate::table::short(number)
+    short(number)
 }
 
 /// One line of a buffer with the escape sequences that colour it, without spaces at its end.

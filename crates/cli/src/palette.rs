@@ -1,13 +1,10 @@
-//! Colour, on a terminal whose user has not said `NO_COLOR` (<https://no-color.org>), and how wide the terminal is.
+//! Colour, on a terminal whose user has not said `NO_COLOR` (<https://no-color.org>).
 
 use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
-
-/// Columns where there is no terminal to ask.
-const DEFAULT_WIDTH: usize = 100;
 
 /// Whether text is painted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,21 +73,6 @@ impl Palette {
     }
 }
 
-/// Columns of the terminal that stdout goes to.
-pub(crate) fn width() -> usize {
-    let size = terminal_size::terminal_size_of(io::stdout());
-    size.map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0))
-}
-
-/// The beginning of a text, at most so many characters; what was cut is marked.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept = text.chars().take(most.saturating_sub(1));
-    kept.chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,11 +81,5 @@ mod tests {
     fn without_colour_the_text_is_bare() {
         assert_eq!(Palette { is_on: false }.chosen("a"), "a");
         assert_eq!(Palette { is_on: true }.strong("a"), "\u{1b}[1ma\u{1b}[0m");
-    }
-
-    #[test]
-    fn a_cut_is_marked() {
-        assert_eq!(cut("äbc", 3), "äbc");
-        assert_eq!(cut("äbcd", 3), "äb…");
     }
 }

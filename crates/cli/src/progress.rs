@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::printer::{Printer, Verbosity};
+use crate::quantity::{bytes, clock, with_commas};
 
 /// Time between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -205,39 +206,14 @@ fn time_left(steps_done: u64, steps_left: u64, elapsed: Duration) -> Option<Dura
 fn describe(reading: &Reading, left: Option<Duration>) -> String {
     let mut parts = vec![
         format!("loss {:.4}", reading.loss),
-        format!("{} tokens/s", with_commas(reading.tokens_per_s)),
+        format!(
+            "{} tokens/s",
+            with_commas(reading.tokens_per_s.round() as u64)
+        ),
     ];
-    parts.extend(
-        reading
-            .memory
-            .map(|bytes| format!("{} MB", bytes / 1_000_000)),
-    );
+    parts.extend(reading.memory.map(bytes));
     parts.extend(left.map(|left| format!("{} left", clock(left))));
     parts.join("  ")
-}
-
-/// A whole number with commas between thousands.
-pub(crate) fn with_commas(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Hours, minutes and seconds: `1:02:03` or `2:03`.
-pub(crate) fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
 }
 
 #[cfg(test)]

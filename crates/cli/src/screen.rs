@@ -2,6 +2,9 @@
 
 use console::Term;
 
+/// Columns that a text is made for where stdout is no terminal.
+pub(crate) const DEFAULT_WIDTH: usize = 100;
+
 /// Columns of the terminal; `None` where stdout is a file or a pipe, whose lines may be of any length. `COLUMNS`, where it is set, says it
 /// for both.
 pub(crate) fn width() -> Option<usize> {

@@ -110,95 +110,9 @@ impl Table {
     }
 }
 
-/// A whole number with commas between thousands: `124,439,808`.
-pub(crate) fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// So many bytes, with three digits and a decimal unit: `497 MB`.
-pub(crate) fn bytes(number: u64) -> String {
-    let mut scaled = number as f64;
-    for unit in ["bytes", "KB", "MB", "GB"] {
-        if scaled < 999.5 {
-            let decimals = match scaled {
-                _ if unit == "bytes" => 0,
-                s if s < 9.995 => 2,
-                s if s < 99.95 => 1,
-                _ => 0,
-            };
-            return format!("{scaled:.decimals$} {unit}");
-        }
-        scaled /= 1000.0;
-    }
-    format!("{scaled:.2} TB")
-}
-
-/// Four digits, as short as they can be written: `0.02041`, `-12.3`, `1.5e-7`.
-pub(crate) fn short(number: f64) -> String {
-    let size = number.abs();
-    if !number.is_finite() {
-        return number.to_string();
-    }
-    if size != 0.0 && !(1e-3..1e5).contains(&size) {
-        return format!("{number:.2e}");
-    }
-    let digits_before = if size < 1.0 {
-        0
-    } else {
-        size.log10() as usize + 1
-    };
-    let leading_zeros = if size == 0.0 || size >= 1.0 {
-        0
-    } else {
-        (-size.log10()).floor() as usize
-    };
-    let decimals = 4usize.saturating_sub(digits_before) + leading_zeros;
-    let text = format!("{number:.decimals$}");
-    if text.contains('.') {
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        return text.to_owned();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        for (number, text) in [
-            (0.0, "0"),
-            (1.0, "1"),
-            (-12.3, "-12.3"),
-            (0.020_412_3, "0.02041"),
-            (123.456, "123.5"),
-            (99_999.0, "99999"),
-            (1.5e-7, "1.50e-7"),
-            (f64::NAN, "NaN"),
-            (f64::NEG_INFINITY, "-inf"),
-        ] {
-            assert_eq!(short(number), text);
-        }
-        assert_eq!(with_commas(124_439_808), "124,439,808");
-        assert_eq!(with_commas(12), "12");
-        for (number, text) in [
-            (0, "0 bytes"),
-            (999, "999 bytes"),
-            (1000, "1.00 KB"),
-            (497_759_232, "498 MB"),
-        ] {
-            assert_eq!(bytes(number), text);
-        }
-    }
 
     #[test]
     fn rows_that_do_not_fit_take_two_lines() {

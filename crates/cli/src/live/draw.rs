@@ -8,8 +8,7 @@ use ratatui::widgets::{Block, BorderType, LineGauge, Paragraph, Wrap};
 
 use super::state::{History, State};
 use crate::curves::{Curve, Ink, Plot};
-use crate::progress::{clock, with_commas};
-use crate::table;
+use crate::quantity::{bytes, clock, short, with_commas};
 
 /// From so many columns on, three columns of curves stand beside each other.
 const WIDE: u16 = 120;
@@ -96,16 +95,21 @@ fn draw_numbers(frame: &mut Frame<'_>, area: Rect, state: &State, ink: Ink) {
     }
     if let Some(record) = &state.record {
         let optional = [
-            ("rate", record.learning_rate.map(table::short)),
-            ("gradient", record.grad_norm.map(table::short)),
-            ("tokens/s", record.tokens_per_s.map(with_commas)),
+            ("rate", record.learning_rate.map(short)),
+            ("gradient", record.grad_norm.map(short)),
+            (
+                "tokens/s",
+                record
+                    .tokens_per_s
+                    .map(|speed| with_commas(speed.round() as u64)),
+            ),
             (
                 "of the peak",
                 record
                     .utilisation
                     .map(|share| format!("{:.0} %", 100.0 * share)),
             ),
-            ("memory", record.rss_bytes.map(table::bytes)),
+            ("memory", record.rss_bytes.map(bytes)),
             ("epoch", Some(format!("{:.2}", record.epoch))),
         ];
         let given = optional

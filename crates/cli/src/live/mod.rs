@@ -20,6 +20,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use crate::curves::Ink;
 use crate::failure::usage;
 use crate::interrupt::Watch;
+use crate::palette::Palette;
 use crate::printer::{Printer, Verbosity};
 use crate::progress::Pace;
 use state::State;
@@ -110,7 +111,7 @@ impl Drop for LiveView {
 
 /// Draws until the run has ended.
 fn show(mut screen: Screen, watch: &Watch, mut state: State, received: &Receiver<Update>) {
-    let ink = Ink::of_terminal();
+    let ink = Ink::of(Palette::stderr());
     let mut drawn: Option<Instant> = None;
     let mut is_new = true;
     loop {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::run_folder;
 use crate::training::resume;
-pub(crate) use summary::{Summary, count, duration};
+pub(crate) use summary::Summary;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,10 +3,9 @@
 use llm_plot::{Figure, Page, PlotError};
 
 use super::curves::{Against, Metric, Smoothing, chart, curves};
-use super::{StoredRun, Summary, count, duration, names};
+use super::{StoredRun, Summary, names};
 use crate::config::{Config, Flat, differences};
-use crate::progress::with_commas;
-use crate::table;
+use crate::quantity::{bytes, count, duration, with_commas};
 use crate::training::samples::{self, Sample};
 
 /// Samples that are shown; the others are folded.
@@ -30,7 +29,9 @@ pub(crate) fn page(runs: &[StoredRun]) -> anyhow::Result<String> {
 
 fn about_one(page: Page, run: &StoredRun) -> Page {
     let summary = Summary::of(run);
-    let parameters = summary.parameters.map_or_else(String::new, count);
+    let parameters = summary
+        .parameters
+        .map_or_else(String::new, |n| count(n as f64));
     let line = format!(
         "{}, {} of {} steps in {}; {} with {parameters} parameters",
         summary.state.name(),
@@ -48,13 +49,15 @@ fn about_one(page: Page, run: &StoredRun) -> Page {
             summary.best_validation_loss.map(loss),
         ),
         ("training loss", summary.training_loss.map(loss)),
+        ("tokens seen", Some(count(summary.tokens as f64))),
         (
-            "tokens seen",
-            Some(count(usize::try_from(summary.tokens).unwrap_or(usize::MAX))),
+            "tokens a second",
+            summary
+                .tokens_per_s
+                .map(|speed| with_commas(speed.round() as u64)),
         ),
-        ("tokens a second", summary.tokens_per_s.map(with_commas)),
         ("of the device's pace", summary.utilisation.map(share)),
-        ("memory", summary.rss_bytes.map(table::bytes)),
+        ("memory", summary.rss_bytes.map(bytes)),
     ];
     let amounts = amounts
         .into_iter()

@@ -1,14 +1,11 @@
 //! A run in a few numbers.
 
-use std::time::Duration;
-
 use llm_models::Architecture;
 use llm_train::{Record, Split};
 use serde::Serialize;
 
 use super::{State, StoredRun};
-use crate::progress::{clock, with_commas};
-use crate::table;
+use crate::quantity::{bytes, duration, short, with_commas};
 
 /// The numbers; what was not measured is not there.
 #[derive(Clone, Debug, Serialize)]
@@ -95,31 +92,31 @@ impl Summary {
         };
         let speed = self
             .tokens_per_s
-            .map(|speed| format!("{} tokens/s", with_commas(speed)));
+            .map(|speed| format!("{} tokens/s", with_commas(speed.round() as u64)));
         let arithmetic = self.flops_per_s.map(|flops| {
             let share = self
                 .utilisation
                 .map(|share| format!(", {:.0} % of the peak", 100.0 * share));
             format!(
                 "{} GFLOP/s{}",
-                table::short(rounded(flops / 1e9)),
+                short(rounded(flops / 1e9)),
                 share.unwrap_or_default()
             )
         });
-        let parameters = self.parameters.map(|n| table::with_commas(n as u64));
+        let parameters = self.parameters.map(|n| with_commas(n as u64));
         vec![
             ("state", self.state.name().to_owned()),
             ("family", self.family.to_owned()),
             ("parameters", or_nothing(parameters)),
             ("steps", format!("{} of {}", self.step, self.max_steps)),
-            ("tokens", table::with_commas(self.tokens)),
+            ("tokens", with_commas(self.tokens)),
             ("epochs", format!("{:.2}", self.epoch)),
             ("training loss", loss(self.training_loss)),
             ("validation loss", loss(self.validation_loss)),
             ("best", best),
             ("speed", or_nothing(speed)),
             ("arithmetic", or_nothing(arithmetic)),
-            ("memory", or_nothing(self.rss_bytes.map(table::bytes))),
+            ("memory", or_nothing(self.rss_bytes.map(bytes))),
             ("time", duration(self.seconds)),
         ]
     }
@@ -141,25 +138,6 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 /// Three digits.
 fn rounded(number: f64) -> f64 {
     format!("{number:.2e}").parse().unwrap_or(number)
-}
-
-/// Minutes and seconds, with tenths where there are no minutes.
-pub(crate) fn duration(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds:.1} s");
-    }
-    clock(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-}
-
-/// A count in few characters: `592k`, `124M`.
-pub(crate) fn count(number: usize) -> String {
-    let number = number as f64;
-    for (unit, name) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
-        if number >= unit {
-            return table::short(rounded(number / unit)) + name;
-        }
-    }
-    format!("{number}")
 }
 
 #[cfg(test)]
@@ -190,11 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_short() {
-        let texts = [999, 592_384, 124_439_808, 1_100_048_384].map(count);
-        assert_eq!(texts, ["999", "592k", "124M", "1.1G"]);
-        assert_eq!(duration(3.1234), "3.1 s");
-        assert_eq!(duration(3723.0), "1:02:03");
+    fn the_median_stands_in_the_middle() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![]), None);
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::results::{Results, TrialReport};
 use super::settings::SearchSettings;
-use crate::table::short;
+use crate::quantity::short;
 
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -16,8 +16,8 @@ use super::trial::{Ended, TrialRun, Verdict, parameters};
 use super::trials_config::assignments;
 use crate::interrupt;
 use crate::printer::Printer;
-use crate::progress::clock;
-use crate::table::short;
+use crate::quantity::clock;
+use crate::quantity::short;
 
 /// How long a worker sleeps before it looks again whether others have ended trials.
 const POLL: Duration = Duration::from_millis(50);

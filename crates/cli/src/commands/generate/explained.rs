@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use console::truncate_str;
 use serde_json::Value;
 
 use super::explain::{Candidate, Effect, Explanation, Token};
-use crate::palette::{Palette, cut};
+use crate::palette::Palette;
 
 /// Columns of a token's text.
 const TEXT: usize = 18;
@@ -31,7 +32,8 @@ pub(super) fn render(title: &str, told: &Explanation, palette: Palette, width: u
     );
     for effect in &told.samplers {
         let name = format!("{} {}", effect.sampler, setting(effect));
-        let rest = cut(&what_it_did(effect), width.saturating_sub(32));
+        let what = what_it_did(effect);
+        let rest = truncate_str(&what, width.saturating_sub(32), "…");
         let _ = writeln!(
             lines,
             "  {} {rest}",
@@ -49,7 +51,7 @@ pub(super) fn render(title: &str, told: &Explanation, palette: Palette, width: u
     for candidate in &told.candidates {
         let line = row(candidate, candidate.token.id == told.token.id, palette);
         let end = match candidate.removed_by {
-            Some(sampler) => palette.lost(cut(sampler, width.saturating_sub(57))),
+            Some(sampler) => palette.lost(truncate_str(sampler, width.saturating_sub(57), "…")),
             None => bar(candidate.probability_after / tallest, bar_cells),
         };
         let _ = writeln!(lines, "{line}  {end}");
@@ -66,7 +68,7 @@ fn row(candidate: &Candidate, is_chosen: bool, palette: Palette) -> String {
     let line = format!(
         "{mark} {:>7}  {:<TEXT$} {:>8.3} {:>8} {:>8}",
         candidate.token.id,
-        cut(&quoted(&candidate.token), TEXT),
+        truncate_str(&quoted(&candidate.token), TEXT, "…"),
         candidate.logit,
         share(candidate.probability),
         after,

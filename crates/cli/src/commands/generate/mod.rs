@@ -15,10 +15,10 @@ use crate::args::DeviceArgs;
 use crate::continuation::Continuation;
 use crate::failure::{as_usage, usage};
 use crate::named_model::NamedModel;
-use crate::palette::{self, Palette};
+use crate::palette::Palette;
 use crate::printer::Printer;
 use crate::sampling::{SamplingArgs, resolve_tokens};
-use crate::{input, interrupt};
+use crate::{input, interrupt, screen};
 use explain::{Explainer, Explanation};
 
 /// Most sequences of one call; all of them are in memory.
@@ -147,7 +147,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         1 => format!("{} ", position + 1),
         _ => format!("sequence {}, token {} ", sequence + 1, position + 1),
     };
-    let (palette, width) = (Palette::stdout(), palette::width());
+    let palette = Palette::stdout();
+    let width = screen::width().unwrap_or(screen::DEFAULT_WIDTH);
     let mut on_step = |step: Step| {
         let text = &mut texts[step.sequence];
         let mut take = || -> anyhow::Result<()> {

@@ -11,8 +11,9 @@ use super::tensors::{Sort, percent, shape_text};
 use crate::failure::usage;
 use crate::interrupt;
 use crate::printer::Printer;
+use crate::quantity::short;
 use crate::screen;
-use crate::table::{Align, Table, short};
+use crate::table::{Align, Table};
 
 /// What is printed with `--json`.
 #[derive(Serialize)]

@@ -15,8 +15,9 @@ use crate::config::{Config, Layers};
 use crate::failure::{as_usage, usage};
 use crate::named_model::{self, load_tokenizer};
 use crate::printer::Printer;
+use crate::quantity::{bytes, with_commas};
 use crate::screen;
-use crate::table::{Align, Table, bytes, with_commas};
+use crate::table::{Align, Table};
 
 /// Arguments of `llm inspect model`.
 #[derive(Debug, clap::Args)]

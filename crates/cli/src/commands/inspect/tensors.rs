@@ -12,8 +12,9 @@ use super::selection::{Filter, by_number};
 use crate::interrupt;
 use crate::named_model;
 use crate::printer::Printer;
+use crate::quantity::{short, with_commas};
 use crate::screen;
-use crate::table::{Align, Table, short, with_commas};
+use crate::table::{Align, Table};
 
 /// Parts of a histogram, in a table and with `--json`.
 const BINS: usize = 24;

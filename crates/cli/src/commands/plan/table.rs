@@ -1,14 +1,11 @@
 //! A plan as a page of text.
 
-use std::time::Duration;
-
 use llm_train::plan::{Course, Limit, TOKENS_PER_PARAMETER};
 use llm_train::{Moments, OptimizerKind, Settings};
 
 use super::Report;
 use crate::printer::Printer;
-use crate::progress::clock;
-use crate::quantity::{bytes, count, flops};
+use crate::quantity::{bytes, count, duration, flops};
 use crate::training::memory::in_words;
 
 /// Passes over one text that are almost as good as new text (Muennighoff et al. 2023).
@@ -270,13 +267,4 @@ fn whole_time(course: &Course, report: &Report) -> String {
 /// A part's time, where it was measured.
 fn time(seconds: Option<f64>) -> String {
     seconds.map_or_else(String::new, |seconds| format!(": {}", duration(seconds)))
-}
-
-fn duration(seconds: f64) -> String {
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if seconds >= 60.0 => clock(time),
-        Ok(_) => format!("{seconds:.1} s"),
-        // More than there is time.
-        Err(_) => format!("{seconds:.1e} s"),
-    }
 }

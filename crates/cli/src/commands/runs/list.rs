@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::printer::Printer;
-use crate::progress::with_commas;
+use crate::quantity::{count, duration, with_commas};
 use crate::run_folder::RUNS;
-use crate::runs::{StoredRun, Summary, count, duration};
+use crate::runs::{StoredRun, Summary};
 use crate::screen;
 use crate::table::{Align, Table};
 
@@ -56,11 +56,15 @@ pub(super) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             summary.name.clone(),
             summary.state.name().to_owned(),
             summary.family.to_owned(),
-            or_nothing(summary.parameters.map(count)),
+            or_nothing(summary.parameters.map(|n| count(n as f64))),
             format!("{}/{}", summary.step, summary.max_steps),
             loss(summary.validation_loss),
             loss(summary.best_validation_loss),
-            or_nothing(summary.tokens_per_s.map(with_commas)),
+            or_nothing(
+                summary
+                    .tokens_per_s
+                    .map(|speed| with_commas(speed.round() as u64)),
+            ),
             duration(summary.seconds),
         ]);
     }

@@ -13,6 +13,7 @@ use llm_plot::Format;
 use crate::curves::{Curve, Ink, Plot};
 use crate::failure::as_usage;
 use crate::output::{OutputFile, Overwrite, check_file};
+use crate::palette::Palette;
 use crate::printer::Printer;
 use crate::runs::curves::{Against, Metric, RunCurve, legend};
 use crate::{failure, screen};
@@ -110,14 +111,9 @@ fn print_curves(
     log: bool,
     printer: Printer,
 ) -> anyhow::Result<()> {
-    /// Where stdout is no terminal.
-    const WIDTH: usize = 100;
-    let width = screen::width().unwrap_or(WIDTH).clamp(20, 160);
-    let ink = if console::colors_enabled() && Ink::of_terminal() == Ink::Colored {
-        Ink::Colored
-    } else {
-        Ink::Plain
-    };
+    let width = screen::width().unwrap_or(screen::DEFAULT_WIDTH);
+    let width = width.clamp(20, 160);
+    let ink = Ink::of(Palette::stdout());
     let named = curves.iter().zip(legend(curves));
     let plot = Plot {
         x_label: against.label(),

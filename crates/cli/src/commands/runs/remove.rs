@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 
 use crate::failure::usage;
 use crate::printer::Printer;
+use crate::quantity::bytes;
 use crate::runs::find_folder;
-use crate::table;
 use crate::training::resume;
 use crate::{failure, run_folder};
 
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     for removed in &found {
         run_folder::remove(&removed.folder)?;
         if !args.json {
-            let (folder, size) = (removed.folder.display(), table::bytes(removed.bytes));
+            let (folder, size) = (removed.folder.display(), bytes(removed.bytes));
             printer.line(format_args!("removed {folder}, {size}"))?;
             tell_left(&removed.folder, printer);
         }
@@ -74,7 +74,7 @@ fn agreed(found: &[Removed]) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(usage("give --yes: there is no terminal to ask on"));
     }
-    let total = table::bytes(found.iter().map(|removed| removed.bytes).sum());
+    let total = bytes(found.iter().map(|removed| removed.bytes).sum());
     let names = found
         .iter()
         .map(|removed| removed.folder.display().to_string());

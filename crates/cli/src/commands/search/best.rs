@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::FolderArgs;
 use crate::printer::Printer;
+use crate::quantity::short;
 use crate::search::in_words;
-use crate::table::short;
 
 pub(super) fn run(args: &FolderArgs, printer: Printer) -> anyhow::Result<()> {
     let results = args.results()?;

@@ -12,10 +12,10 @@ use crate::config::{ConfigFile, Layers};
 use crate::failure::{Interrupted, as_usage, usage};
 use crate::output::Overwrite;
 use crate::printer::Printer;
+use crate::quantity::short;
 use crate::search::{
     Figures, Metric, Metrics, Pool, Results, SearchSettings, Stop, StudyFolder, TrialsConfig,
 };
-use crate::table::short;
 use crate::text_source::tell_skipped;
 use crate::training::MemoryArgs;
 use crate::{cache_folder, interrupt};

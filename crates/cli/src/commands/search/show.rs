@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::FolderArgs;
 use crate::printer::Printer;
-use crate::table::{Align, Table, short};
+use crate::quantity::short;
+use crate::table::{Align, Table};
 
 pub(super) fn run(args: &FolderArgs, printer: Printer) -> anyhow::Result<()> {
     let results = args.results()?;

@@ -5,8 +5,9 @@ use llm_models::inspect::AttentionMap;
 use super::super::seen::Token;
 use super::Seen;
 use crate::printer::Printer;
+use crate::quantity::short;
 use crate::screen;
-use crate::table::{Align, Table, short};
+use crate::table::{Align, Table};
 
 /// Shades from none to all attention, each for an equal part of the range.
 const SHADES: [&str; 5] = ["· ", "░░", "▒▒", "▓▓", "██"];

@@ -5,7 +5,7 @@ use llm_plot::{Figure, HeatMap, Page, PlotError};
 
 use super::report::Summary;
 use super::{Lens, name_of};
-use crate::table::{short, with_commas};
+use crate::quantity::{short, with_commas};
 
 /// Positions side by side; further ones come below.
 const POSITIONS: usize = 14;

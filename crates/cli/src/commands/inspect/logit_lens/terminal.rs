@@ -6,8 +6,9 @@ use llm_models::inspect::Reading;
 use super::report::Summary;
 use super::{Lens, name_of};
 use crate::printer::Printer;
+use crate::quantity::{short, with_commas};
 use crate::screen;
-use crate::table::{Align, Table, short, with_commas};
+use crate::table::{Align, Table};
 
 /// Columns of a label, of a cell (a label and a probability in percent), and of the names of depths.
 const LABEL: usize = 9;
