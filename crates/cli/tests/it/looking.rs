@@ -5,9 +5,9 @@ use std::fs;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::generate::place;
+use crate::generate::{place, place_of};
 use crate::inspect::golden;
-use crate::{Place, json};
+use crate::json;
 
 /// What transformers sees in the tiny GPT-2.
 fn expected() -> Value {
@@ -234,7 +234,6 @@ fn the_lens_is_that_of_transformers_and_ends_with_the_model() {
 
 #[test]
 fn what_would_not_be_seen_or_would_be_markup_is_neither_in_pages() {
-    let place = Place::new();
     let text = "<b>&\"\n\u{1b}\u{a0}\u{200b}";
     // 60 characters beside the end of text make the model's 61 tokens.
     let others = ('A'..='Z')
@@ -245,24 +244,7 @@ fn what_would_not_be_seen_or_would_be_markup_is_neither_in_pages() {
         .chars()
         .chain(others.take(60 - text.chars().count()))
         .collect();
-    place.write("characters.txt", &characters);
-    place.ok(&[
-        "tokenizer",
-        "train",
-        "--data",
-        "characters.txt",
-        "--kind",
-        "character",
-        "--output-dir",
-        "m",
-    ]);
-    for file in ["config.json", "model.safetensors"] {
-        fs::copy(
-            golden("tiny/gpt2").join(file),
-            place.path().join("m").join(file),
-        )
-        .unwrap();
-    }
+    let place = place_of(&characters);
     for command in ["attention", "logit-lens"] {
         let look = ["inspect", command, "m", "--text", text];
         for name in ["a.html", "a.svg"] {

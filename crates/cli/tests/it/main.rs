@@ -20,6 +20,7 @@ mod plan;
 mod records;
 mod resume;
 mod runs;
+mod sampling;
 mod search;
 mod selftest;
 mod tokenizer;

@@ -9,12 +9,11 @@ use std::path::PathBuf;
 use anyhow::bail;
 use llm_models::inspect::{AttentionMap, HeadSelection, attention};
 
-use super::kind::Kind;
 use super::seen::Token;
+use super::view::{Kind, ViewArgs, ViewFile};
 use crate::args::DeviceArgs;
 use crate::failure::usage;
 use crate::named_model::NamedModel;
-use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
 use crate::token_input::TokenInput;
 
@@ -42,15 +41,9 @@ pub(crate) struct Args {
     /// Only this head of each layer, counted from 0 [default: all]
     #[arg(long, value_name = "N")]
     head: Option<usize>,
-    /// File to write: a page (.html), a picture (.svg, .png), or numbers (.json, .safetensors)
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
-    output: Option<PathBuf>,
-    /// Write over --output
-    #[arg(long, requires = "output")]
-    force: bool,
-    /// Print one JSON object with all probabilities
-    #[arg(long)]
-    json: bool,
+    /// Where it goes
+    #[command(flatten)]
+    view: ViewArgs,
     /// Where to compute
     #[command(flatten)]
     device: DeviceArgs,
@@ -69,14 +62,7 @@ struct Seen {
 /// # Errors
 /// The model can't be read, there is no such head, the text is too long, or the file can't be written.
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
-    let output = match &args.output {
-        Some(path) => {
-            let kind = Kind::of(path, &KINDS)?;
-            let file = OutputFile::create(path, Overwrite::from_force(args.force))?;
-            Some((path, kind, file))
-        }
-        None => None,
-    };
+    let output = args.view.create(&KINDS)?;
     let device = args.device.open()?;
     let named = NamedModel::load(&args.model, &device)?;
     let tokens = args.input.read(&named)?;
@@ -88,7 +74,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         layer: args.layer,
         head: args.head,
     };
-    if let Some((_, kind, _)) = &output {
+    if let Some(ViewFile { kind, .. }) = &output {
         let n_maps = args.layer.map_or(n_layers, |_| 1) * args.head.map_or(n_heads, |_| 1);
         files::check_size(*kind, n_maps, tokens.len())?;
     }
@@ -108,7 +94,11 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         maps,
     };
     match output {
-        Some((path, kind, mut file)) => {
+        Some(ViewFile {
+            path,
+            kind,
+            mut file,
+        }) => {
             files::write(kind, &seen, &mut file)?;
             file.finish()?;
             printer.line(format_args!(
@@ -119,7 +109,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
             ))?;
             Ok(())
         }
-        None if args.json => printer.json(&files::report(&seen)),
+        None if args.view.json => printer.json(&files::report(&seen)),
         None => terminal::print(&seen, printer),
     }
 }

@@ -12,12 +12,11 @@ use llm_models::inspect::{Depth, logit_lens};
 use llm_tokenizer::Tokenizer;
 
 use self::report::Report;
-use super::kind::Kind;
 use super::seen::Token;
+use super::view::{Kind, ViewArgs, ViewFile};
 use crate::args::DeviceArgs;
 use crate::failure::usage;
 use crate::named_model::NamedModel;
-use crate::output::{OutputFile, Overwrite};
 use crate::printer::Printer;
 use crate::token_input::TokenInput;
 
@@ -41,15 +40,9 @@ pub(crate) struct Args {
     /// The likeliest tokens of each prediction, with --position, --json, and in .html and .json files [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     top: Option<u16>,
-    /// File to write: a page (.html), a picture (.svg, .png), or numbers (.json)
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
-    output: Option<PathBuf>,
-    /// Write over --output
-    #[arg(long, requires = "output")]
-    force: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
+    /// Where it goes
+    #[command(flatten)]
+    view: ViewArgs,
     /// Where to compute
     #[command(flatten)]
     device: DeviceArgs,
@@ -69,17 +62,10 @@ struct Lens<'a> {
 /// # Errors
 /// The model can't be read, its scores are not finite, the text is too long, or the file can't be written.
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
-    let output = match &args.output {
-        Some(path) => {
-            let kind = Kind::of(path, &KINDS)?;
-            let file = OutputFile::create(path, Overwrite::from_force(args.force))?;
-            Some((path, kind, file))
-        }
-        None => None,
-    };
+    let output = args.view.create(&KINDS)?;
     let shows_top = match &output {
-        Some((_, kind, _)) => matches!(kind, Kind::Html | Kind::Json),
-        None => args.json || args.position.is_some(),
+        Some(ViewFile { kind, .. }) => matches!(kind, Kind::Html | Kind::Json),
+        None => args.view.json || args.position.is_some(),
     };
     if args.top.is_some() && !shows_top {
         return Err(usage(
@@ -112,9 +98,14 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         depths,
         tokenizer: &named.tokenizer,
     };
-    let Some((path, kind, mut file)) = output else {
+    let Some(ViewFile {
+        path,
+        kind,
+        mut file,
+    }) = output
+    else {
         return match args.position {
-            _ if args.json => printer.json(&Report::of(&lens)),
+            _ if args.view.json => printer.json(&Report::of(&lens)),
             Some(position) => terminal::print_position(&lens, position, printer),
             None => terminal::print(&lens, printer),
         };

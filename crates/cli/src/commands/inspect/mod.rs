@@ -2,13 +2,13 @@
 
 mod attention;
 mod difference;
-mod kind;
 mod logit_lens;
 mod model;
 mod seen;
 mod selection;
 mod tensors;
 mod tree;
+mod view;
 
 use clap::Subcommand;
 

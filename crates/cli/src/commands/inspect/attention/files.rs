@@ -7,8 +7,8 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Serialize;
 
-use super::super::kind::Kind;
 use super::super::seen::Token;
+use super::super::view::Kind;
 use super::{Seen, page};
 use crate::failure::usage;
 use crate::output::OutputFile;
