@@ -3,6 +3,9 @@
 //! `model.d_model % model.n_heads == 0 and (optimizer.kind in ["sgd", "muon"] or not bias)`. Numbers, strings, `true`, `false`, `null`, names (with
 //! dots), `+ - * / %`, comparisons, `and`, `or`, `not`, `in` a list, `min(…)`, `max(…)` and brackets. There is nothing that loops or has an effect.
 
+mod parser;
+mod tokens;
+
 use std::fmt;
 
 use serde_json::Value;
@@ -57,11 +60,6 @@ impl Operator {
     }
 }
 
-const NOT_STRENGTH: u8 = 3;
-const COMPARISON_STRENGTH: u8 = 4;
-/// Brackets within brackets that are read, so that no text can overflow the stack.
-const MAX_DEPTH: usize = 64;
-
 impl Expression {
     /// Reads an expression.
     ///
@@ -72,16 +70,7 @@ impl Expression {
             expression: text.to_owned(),
             message,
         };
-        let tokens = tokens(text).map_err(fail)?;
-        let mut parser = Parser {
-            tokens,
-            at: 0,
-            depth: 0,
-        };
-        let root = parser.expression(0).map_err(fail)?;
-        if let Some(token) = parser.tokens.get(parser.at) {
-            return Err(fail(format!("{token} is not expected here")));
-        }
+        let root = parser::parse(text).map_err(fail)?;
         Ok(Self {
             text: text.to_owned(),
             root,
@@ -234,214 +223,6 @@ fn equal(left: &Value, right: &Value) -> bool {
     match (left.as_f64(), right.as_f64()) {
         (Some(left), Some(right)) => left == right,
         _ => left == right,
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Number(f64),
-    Text(String),
-    Word(String),
-    Symbol(&'static str),
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "`{number}`"),
-            Self::Text(text) => write!(f, "\"{text}\""),
-            Self::Word(word) => write!(f, "`{word}`"),
-            Self::Symbol(symbol) => write!(f, "`{symbol}`"),
-        }
-    }
-}
-
-/// Longer symbols before those that they begin with.
-const SYMBOLS: [&str; 22] = [
-    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",",
-    "!", "=", "{", "}",
-];
-
-fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    let mut found = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let length = if first.is_ascii_digit() {
-            let length = number_length(rest);
-            let number = rest[..length]
-                .parse()
-                .map_err(|_| format!("`{}` is not a number", &rest[..length]))?;
-            found.push(Token::Number(number));
-            length
-        } else if first == '"' || first == '\'' {
-            let inner = &rest[1..];
-            let end = inner.find(first).ok_or("a string has no end")?;
-            found.push(Token::Text(inner[..end].to_owned()));
-            end + 2
-        } else if first.is_alphabetic() || first == '_' {
-            let length = rest
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-                .unwrap_or(rest.len());
-            found.push(Token::Word(rest[..length].to_owned()));
-            length
-        } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
-            found.push(Token::Symbol(symbol));
-            symbol.len()
-        } else {
-            return Err(format!("the character {first:?} means nothing here"));
-        };
-        rest = rest[length..].trim_start();
-    }
-    Ok(found)
-}
-
-/// Digits, a point, an exponent with its sign.
-fn number_length(text: &str) -> usize {
-    let mut previous = ' ';
-    for (place, c) in text.char_indices() {
-        let sign = matches!(c, '+' | '-') && matches!(previous, 'e' | 'E');
-        if !(c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '_') || sign) {
-            return place;
-        }
-        previous = c;
-    }
-    text.len()
-}
-
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
-    depth: usize,
-}
-
-impl Parser {
-    fn next(&mut self) -> Option<Token> {
-        self.at += 1;
-        self.tokens.get(self.at - 1).cloned()
-    }
-
-    /// Takes the next token if it is the symbol or word.
-    fn take(&mut self, wanted: &str) -> bool {
-        let found = match self.tokens.get(self.at) {
-            Some(Token::Symbol(symbol)) => *symbol == wanted,
-            Some(Token::Word(word)) => word == wanted,
-            _ => false,
-        };
-        self.at += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, wanted: &str) -> Result<(), String> {
-        if self.take(wanted) {
-            return Ok(());
-        }
-        Err(match self.tokens.get(self.at) {
-            Some(token) => format!("`{wanted}` is missing before {token}"),
-            None => format!("`{wanted}` is missing at the end"),
-        })
-    }
-
-    /// All that binds more strongly than `strength`.
-    fn expression(&mut self, strength: u8) -> Result<Node, String> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(format!("is nested more than {MAX_DEPTH} levels deep"));
-        }
-        let mut left = self.operand()?;
-        loop {
-            if strength < COMPARISON_STRENGTH {
-                let start = self.at;
-                let negated = self.take("not");
-                if self.take("in") {
-                    self.expect("[")?;
-                    let list = self.list("]")?;
-                    left = Node::In(Box::new(left), list);
-                    if negated {
-                        left = Node::Not(Box::new(left));
-                    }
-                    continue;
-                }
-                self.at = start;
-            }
-            let Some(operator) = self.peek_operator()? else {
-                break;
-            };
-            if operator.strength() <= strength {
-                break;
-            }
-            self.at += 1;
-            let right = self.expression(operator.strength())?;
-            left = Node::Binary(operator, Box::new(left), Box::new(right));
-        }
-        self.depth -= 1;
-        Ok(left)
-    }
-
-    fn operand(&mut self) -> Result<Node, String> {
-        let token = self.next().ok_or("ends too early")?;
-        Ok(match token {
-            Token::Number(number) => Node::Literal(Value::from(number)),
-            Token::Text(text) => Node::Literal(Value::from(text)),
-            Token::Symbol("(") => {
-                let inner = self.expression(0)?;
-                self.expect(")")?;
-                inner
-            }
-            Token::Symbol("-") => Node::Negative(Box::new(self.expression(6)?)),
-            Token::Symbol("!") => Node::Not(Box::new(self.expression(NOT_STRENGTH)?)),
-            Token::Word(word) => match word.as_str() {
-                "not" => Node::Not(Box::new(self.expression(NOT_STRENGTH)?)),
-                "true" => Node::Literal(Value::Bool(true)),
-                "false" => Node::Literal(Value::Bool(false)),
-                "null" => Node::Literal(Value::Null),
-                "min" | "max" if self.take("(") => Node::Extreme {
-                    largest: word == "max",
-                    of: self.list(")")?,
-                },
-                "and" | "or" | "in" => return Err(format!("`{word}` has nothing to its left")),
-                _ => Node::Name(word),
-            },
-            other => return Err(format!("{other} is not expected here")),
-        })
-    }
-
-    fn list(&mut self, end: &str) -> Result<Vec<Node>, String> {
-        let mut list = Vec::new();
-        loop {
-            list.push(self.expression(0)?);
-            if !self.take(",") {
-                self.expect(end)?;
-                return Ok(list);
-            }
-        }
-    }
-
-    fn peek_operator(&self) -> Result<Option<Operator>, String> {
-        let Some(token) = self.tokens.get(self.at) else {
-            return Ok(None);
-        };
-        Ok(Some(match token {
-            Token::Word(word) if word == "and" => Operator::And,
-            Token::Word(word) if word == "or" => Operator::Or,
-            Token::Symbol(symbol) => match *symbol {
-                "&&" => Operator::And,
-                "||" => Operator::Or,
-                "==" => Operator::Equal,
-                "!=" => Operator::Unequal,
-                "<" => Operator::Less,
-                "<=" => Operator::LessEqual,
-                ">" => Operator::Greater,
-                ">=" => Operator::GreaterEqual,
-                "+" => Operator::Add,
-                "-" => Operator::Subtract,
-                "*" => Operator::Multiply,
-                "/" => Operator::Divide,
-                "%" => Operator::Remainder,
-                "=" => return Err("`=` is written `==`".to_owned()),
-                _ => return Ok(None),
-            },
-            _ => return Ok(None),
-        }))
     }
 }
 

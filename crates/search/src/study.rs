@@ -5,6 +5,7 @@
 
 mod proposal;
 mod queue;
+mod results;
 
 use std::time::Duration;
 
@@ -16,7 +17,6 @@ pub use self::queue::Recovery;
 use self::queue::{parameters_of, start_waiting};
 use crate::error::{Result, SearchError};
 use crate::history::History;
-use crate::pareto;
 use crate::pruner::{NoPruner, Pruner, Reports};
 use crate::sampler::{Sampler, TpeSampler};
 use crate::space::Space;
@@ -243,45 +243,6 @@ impl Study {
         Ok(())
     }
 
-    /// The best complete trial of a study with one objective.
-    #[must_use]
-    pub fn best(&self) -> Option<&Trial> {
-        let direction = self.options.directions[0];
-        self.feasible().min_by(|a, b| {
-            direction
-                .turned(a.values[0])
-                .total_cmp(&direction.turned(b.values[0]))
-        })
-    }
-
-    /// The complete trials that no other dominates: the Pareto front, in the order of their numbers.
-    #[must_use]
-    pub fn front(&self) -> Vec<&Trial> {
-        let trials: Vec<&Trial> = self.feasible().collect();
-        let turned = |trial: &Trial| {
-            let pairs = self.options.directions.iter().zip(&trial.values);
-            pairs
-                .map(|(direction, value)| direction.turned(*value))
-                .collect::<Vec<f64>>()
-        };
-        let losses: Vec<Vec<f64>> = trials.iter().map(|trial| turned(trial)).collect();
-        let dominated = |loss: &[f64]| losses.iter().any(|other| pareto::dominates(other, loss));
-        trials
-            .iter()
-            .zip(&losses)
-            .filter(|(_, loss)| !dominated(loss))
-            .map(|(trial, _)| *trial)
-            .collect()
-    }
-
-    fn feasible(&self) -> impl Iterator<Item = &Trial> {
-        self.trials().iter().filter(|trial| {
-            trial.state == TrialState::Complete
-                && trial.values.len() == self.options.directions.len()
-                && trial.violation() <= 0.0
-        })
-    }
-
     /// A trial to run.
     ///
     /// # Errors
@@ -474,16 +435,6 @@ impl Study {
             });
             Ok(changes)
         })
-    }
-
-    /// Counts trials of a state, those run again left out.
-    #[must_use]
-    pub fn count(&self, state: TrialState) -> usize {
-        let superseded = |number| self.history.is_superseded(number);
-        self.trials()
-            .iter()
-            .filter(|trial| trial.state == state && !superseded(trial.number))
-            .count()
     }
 
     fn record(&self) -> Option<&StudyRecord> {
