@@ -100,7 +100,18 @@ impl Layers {
                 (Some(argument), _) => {
                     usage(format_args!("{}: {}", argument.origin, fault.message))
                 }
-                (None, Ok(())) => usage(format_args!("arguments: {}", fault.message)),
+                (None, Ok(())) => {
+                    let set = fault
+                        .key
+                        .as_deref()
+                        .filter(|key| tree::has(&file.values, key));
+                    let way_out = set.map(|key| {
+                        let place = file.place(key);
+                        format!("; {place} sets it, `--set {key}=` takes it out")
+                    });
+                    let way_out = way_out.unwrap_or_default();
+                    usage(format_args!("arguments: {}{way_out}", fault.message))
+                }
                 (None, Err(_)) => anyhow!("{}: {}", place(&fault), fault.message),
             });
         }
@@ -203,6 +214,18 @@ mod tests {
             (train.max_minutes, train.max_steps),
             (None, Config::default().train.max_steps)
         );
+    }
+
+    #[test]
+    fn what_a_file_sets_and_an_argument_forbids_can_be_taken_out() {
+        let file = "[optimizer]\nkind = \"muon\"\nmuon_learning_rate = 0.1";
+        let error = resolve(file, &["optimizer.kind=adamw"]).unwrap_err();
+        assert_eq!(exit_code(&error), 2);
+        let line = error.to_string();
+        let way_out = "f.toml:3 sets it, `--set optimizer.muon_learning_rate=` takes it out";
+        assert!(line.contains(way_out), "{line}");
+        let set = ["optimizer.kind=adamw", "optimizer.muon_learning_rate="];
+        assert!(resolve(file, &set).is_ok());
     }
 
     #[test]

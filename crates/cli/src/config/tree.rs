@@ -25,6 +25,14 @@ pub(crate) fn merge(base: &mut Dict, over: Dict) {
     }
 }
 
+/// Whether something stands at the dotted `key`.
+pub(crate) fn has(tree: &Dict, key: &str) -> bool {
+    let mut parts = parts(key);
+    let first = parts.next().and_then(|part| tree.get(part));
+    let found = parts.try_fold(first, |value, part| Some(value?.as_dict()?.get(part)));
+    found.flatten().is_some()
+}
+
 /// A tree with `value` at `key` and nothing else.
 pub(crate) fn branch(key: &str, value: Value) -> Dict {
     let mut parts: Vec<&str> = parts(key).collect();
