@@ -1,12 +1,14 @@
 """Studies and pruners by Optuna, and Sobol points by torch, for `llm-search`.
 
-Writes `journal.log`, a journal by Optuna, `journal.json`, what Optuna reads in it, `pruners.json`, whether Optuna's pruners end trials, and
-`sobol.json`.
+Writes `journal.log`, a journal by Optuna, `database.sql`, the same in a database, `journal.json`, what Optuna reads in both, `pruners.json`, whether
+Optuna's pruners end trials, and `sobol.json`.
 """
 
 import json
 import math
 import re
+import sqlite3
+import tempfile
 import warnings
 
 import optuna
@@ -24,10 +26,8 @@ PRUNERS = {
 }
 
 
-def journal(path):
-    """A study with every kind of parameter, state and note, and numbers that JSON does not have."""
-    path.unlink(missing_ok=True)
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+def studies(storage):
+    """A study with every kind of parameter, state and note, and numbers that JSON does not have; gives what Optuna reads in it."""
     study = optuna.create_study(storage=storage, study_name="golden", direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
     study.set_user_attr("note", "NaN and \"Infinity\" in a text")
     study.enqueue_trial({"x": 1.5, "kind": "b"})
@@ -54,7 +54,7 @@ def journal(path):
     optuna.create_study(storage=storage, study_name="two", directions=["minimize", "maximize"]).add_trial(
         optuna.trial.create_trial(values=[1.0, 2.0], params={"y": 3}, distributions={"y": optuna.distributions.IntDistribution(1, 9)})
     )
-    seen = [
+    return [
         {
             "name": frozen.study_name,
             "trials": [
@@ -71,10 +71,26 @@ def journal(path):
         }
         for frozen in storage.get_all_studies()
     ]
+
+
+def journal(path):
+    """The studies in a journal."""
+    path.unlink(missing_ok=True)
+    seen = studies(optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path))))
     # Names and times that are the same whenever this runs.
     text = re.sub(r'"worker_id":"[^"]*"', '"worker_id":"python"', path.read_text())
     path.write_text(re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", "2026-01-02T03:04:05.678901", text))
     return seen
+
+
+def database(path, expected):
+    """The studies in a database, as the statements that make it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/optuna.db"
+        # SQLite knows one zero.
+        assert json.dumps(studies(optuna.storages.RDBStorage(f"sqlite:///{file}"))) == json.dumps(expected).replace("-0.0\"", "0.0\"")
+        text = "\n".join(sqlite3.connect(file).iterdump()) + "\n"
+    path.write_text(re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", "2026-01-02 03:04:05.678901", text))
 
 
 def pruners():
@@ -112,6 +128,7 @@ def main():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = output_folder("search", __doc__)
     written = {"journal.json": journal(folder / "journal.log"), "pruners.json": pruners(), "sobol.json": sobol()}
+    database(folder / "database.sql", written["journal.json"])
     for name, value in written.items():
         (folder / name).write_text(json.dumps(value, allow_nan=False) + "\n")
 

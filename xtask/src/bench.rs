@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: speed and memory as JSON files and as a page, alone or side by side with the peers.
 //!
 //! - [`cases`]: what is measured, and the goals; [`programs`]: how it is done, each time in a process of its own
-//! - [`report`]: `results/bench.json`; [`scaling`]: `results/scaling.json`; [`plans`]: `results/plan.json`; [`page`]: `docs/performance.md`
+//! - [`report`]: `results/bench.json`; [`scaling`]: `results/scaling.json`; [`plans`]: `results/plan.json`;
+//!   [`searches`]: `results/searches.json`; [`page`]: `docs/performance.md`
 
 mod cases;
 mod charts;
@@ -16,6 +17,7 @@ mod programs;
 mod quantities;
 mod report;
 mod scaling;
+mod searches;
 mod speedrun;
 
 use std::collections::BTreeMap;
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     /// Run only cases whose name matches, for example `char-small` or `decode`; the others stay as they are in the file.
     #[arg(long, value_name = "REGEX")]
     filter: Option<Regex>,
-    /// The file to write, in place of results/bench.json, results/scaling.json or results/plan.json, and without the page.
+    /// The file to write, in place of that in results, and without the page.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// A Python that has the packages of xtask/peers/requirements.txt: alternate ours with PyTorch, transformers and llama.cpp.
@@ -56,8 +58,11 @@ pub(crate) struct Args {
     /// Compare what `llm plan` says of memory and time with what `llm train` takes instead.
     #[arg(long, conflicts_with_all = ["peers", "scaling"])]
     plans: bool,
-    /// A program that was built before, in place of a new release build, for --plans.
-    #[arg(long, value_name = "FILE", requires = "plans")]
+    /// Search settings for tiny Shakespeare instead, with ASHA and without, and for twenty minutes.
+    #[arg(long, conflicts_with_all = ["peers", "scaling", "plans", "filter"])]
+    searches: bool,
+    /// An `llm` that was built before, in place of a new release build.
+    #[arg(long, value_name = "FILE", conflicts_with = "scaling")]
     llm: Option<PathBuf>,
     /// Measure nothing; write docs/performance.md and its charts from the files in results.
     #[arg(long, exclusive = true)]
@@ -71,6 +76,11 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if args.page {
         return page::write(workspace);
+    }
+    if args.searches {
+        let output = args.output.as_deref();
+        let output = output.unwrap_or(Path::new(searches::RESULTS));
+        return searches::run(workspace, args.llm.as_deref(), &workspace.root.join(output));
     }
     if args.plans {
         let output = args.output.as_deref().unwrap_or(Path::new(plans::RESULTS));
@@ -128,9 +138,10 @@ fn compare(workspace: &Workspace, args: &Args) -> Result<()> {
             _ => None,
         }),
     )?;
-    let llm = match cases.iter().any(|case| case.ours.needs_llm()) {
-        true => build_llm(workspace)?,
-        false => PathBuf::new(),
+    let llm = match &args.llm {
+        Some(llm) => std::path::absolute(llm)?,
+        None if cases.iter().any(|case| case.ours.needs_llm()) => build_llm(workspace)?,
+        None => PathBuf::new(),
     };
     let programs = Programs {
         workspace,

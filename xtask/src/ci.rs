@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::postgres::Postgres;
 use crate::workspace::{Workspace, check, shown};
 use crate::{readme, tidy};
 
 /// Arguments of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also run the tests on a GPU driver, on emulated processors and with Parquet, and the long crash test.
+    /// Also run the tests on a GPU driver, on emulated processors, with Parquet and with a PostgreSQL server, and the long crash test.
     #[arg(long)]
     full: bool,
     /// Run only the tests on a GPU driver.
@@ -43,6 +44,7 @@ enum Stage {
     Gpu,
     Cpus,
     Parquet,
+    Servers,
     Crash,
     Test,
 }
@@ -103,7 +105,7 @@ fn chosen(args: &Args) -> Vec<Stage> {
             args.full
                 || !matches!(
                     stage,
-                    Stage::Gpu | Stage::Cpus | Stage::Parquet | Stage::Crash
+                    Stage::Gpu | Stage::Cpus | Stage::Parquet | Stage::Servers | Stage::Crash
                 )
         }
     };
@@ -134,6 +136,7 @@ impl Stage {
             Stage::Gpu => "GPU tests, on a graphics card or a software Vulkan driver",
             Stage::Cpus => "kernels on processors with AVX2 and without, by emulation",
             Stage::Parquet => "the tests of text, with Parquet",
+            Stage::Servers => "searches that share a PostgreSQL server",
             Stage::Crash => "training survives fifty kills at random instants",
             Stage::Test => "unit, integration and documentation tests",
         }
@@ -175,6 +178,12 @@ impl Stage {
             Stage::Cpus => cpus::run(workspace),
             Stage::Parquet => {
                 check(&mut workspace.cargo("test -p llm-data --features parquet --locked"))
+            }
+            Stage::Servers => {
+                let server = Postgres::start()?;
+                // The name `postgresql` is in every test that needs one.
+                let tests = "test --locked -p llm-search -p llm-cli --features llm-search/rdb --test it -- postgresql";
+                check(workspace.cargo(tests).env("LLM_POSTGRES_URL", server.url()))
             }
             Stage::Crash => check(
                 workspace
@@ -327,7 +336,7 @@ mod tests {
         check_stages(&[], "fmt clippy tidy docs backends readme test");
         check_stages(
             &["--full"],
-            "fmt clippy tidy docs backends readme gpu cpus parquet crash test",
+            "fmt clippy tidy docs backends readme gpu cpus parquet servers crash test",
         );
         check_stages(&["--gpu"], "gpu");
         check_stages(&["--only", "cpus"], "cpus");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::postgres::Postgres;
 use crate::workspace::{Workspace, check, located, output};
 
 /// The scripts, in the order of running; each writes to the crates that its docstring names.
@@ -77,10 +78,17 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             let mut command = script(&format!("live/{name}"));
             check(command.arg("--llm").arg(&program).args(options))?;
         }
-        let build = "build --release --locked --package llm-search --example shared_study";
+        let build =
+            "build --release --locked --package llm-search --features rdb --example shared_study";
         check(&mut workspace.cargo(build))?;
         let worker = workspace.target.join("release/examples/shared_study");
-        check(script("live/check_optuna.py").arg("--worker").arg(worker))?;
+        let server = Postgres::start()?;
+        check(
+            script("live/check_optuna.py")
+                .arg("--worker")
+                .arg(worker)
+                .args(["--postgres", &server.url()]),
+        )?;
         return Ok(());
     }
     for name in SCRIPTS {

@@ -12,6 +12,7 @@
 mod bench;
 mod ci;
 mod golden;
+mod postgres;
 mod readme;
 mod tidy;
 mod workspace;

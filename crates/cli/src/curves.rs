@@ -122,7 +122,9 @@ impl Plot<'_> {
                 .graph_type(kind)
                 .style(style)
         });
-        let widths = [left, (left + right) / 2.0, right];
+        // Steps are whole; where the axis is longer than a few of anything, whole numbers say enough.
+        let whole = |x: f64| if right - left >= 4.0 { x.round() } else { x };
+        let widths = [left, (left + right) / 2.0, right].map(whole);
         let chart = Chart::new(datasets.collect())
             .legend_position(None)
             .x_axis(

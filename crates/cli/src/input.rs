@@ -53,6 +53,17 @@ fn decode(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
     })
 }
 
+/// Whether something is at `path`.
+///
+/// # Errors
+/// The system does not tell, because a folder on the way is closed to the user.
+pub(crate) fn exists(path: &Path) -> anyhow::Result<bool> {
+    match path.try_exists() {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        found => found.with_context(|| format!("{}: cannot look", path.display())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -159,6 +160,16 @@ pub(crate) fn take() -> Option<Signal> {
     flags.code.store(0, Ordering::SeqCst);
     flags.at_once.store(false, Ordering::SeqCst);
     Some(signal)
+}
+
+/// From now on the end of standard input is as a SIGTERM.
+pub(crate) fn on_eof() {
+    thread::spawn(|| {
+        // What can't be read has ended.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // The signal is one that is caught: there is nothing to fail.
+        let _ = low_level::raise(SIGTERM);
+    });
 }
 
 /// The signal that has come in since [`defer`], if any.

@@ -10,8 +10,9 @@ use llm_models::LanguageModel;
 use llm_models::checkpoint::{Checkpoint, SpecialIds};
 use llm_models::generate::Special;
 use llm_tokenizer::Tokenizer;
+use llm_train::has_checkpoint;
 
-use crate::{gguf_tokenizer, hub};
+use crate::{gguf_tokenizer, hub, input};
 
 /// What names a model, for messages.
 const EXPECTED: &str = "a folder with config.json and model.safetensors or of OpenAI's release, a .gguf file, or a .bin file of llama2.c";
@@ -177,15 +178,24 @@ fn find(name: &Path) -> anyhow::Result<PathBuf> {
         }
         return hub::download(&repository).with_context(|| format!("{shown}: cannot download"));
     }
-    if !name.exists() {
+    if !input::exists(name)? {
         bail!("{shown}: does not exist; expected {EXPECTED}");
     }
     if name.is_file() && name.file_name().is_some_and(|file| file == "config.json") {
         bail!("{shown}: is a file of a model folder; name the folder");
     }
     let inner = name.join("model");
-    if !name.join("config.json").exists() && inner.join("config.json").exists() {
+    if name.join("config.json").exists() {
+        return Ok(name.to_owned());
+    }
+    if inner.join("config.json").exists() {
         return Ok(inner);
+    }
+    if has_checkpoint(name) {
+        bail!(
+            "{shown}: this run has stopped before its end, where it writes its model; go on with `llm train --resume {shown}`, or name one of the folders in {}",
+            name.join("checkpoints").display()
+        );
     }
     Ok(name.to_owned())
 }

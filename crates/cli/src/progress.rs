@@ -77,7 +77,7 @@ impl Progress {
         let bar =
             (printer.verbosity() == Verbosity::Normal && io::stderr().is_terminal()).then(|| {
                 let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-                let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}");
+                let style = ProgressStyle::with_template("{bar:20.green} {pos}/{len}  {wide_msg}");
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 bar.set_position(first_step);
                 bar
@@ -211,8 +211,9 @@ fn describe(reading: &Reading, left: Option<Duration>) -> String {
             with_commas(reading.tokens_per_s.round() as u64)
         ),
     ];
-    parts.extend(reading.memory.map(bytes));
+    // What may be cut off at the edge of a narrow terminal stands last.
     parts.extend(left.map(|left| format!("{} left", clock(left))));
+    parts.extend(reading.memory.map(bytes));
     parts.join("  ")
 }
 
@@ -229,7 +230,7 @@ mod tests {
             memory: Some(150_000_000),
         };
         let line = describe(&reading, Some(Duration::from_secs(3723)));
-        assert_eq!(line, "loss 1.2346  12,346 tokens/s  150 MB  1:02:03 left");
+        assert_eq!(line, "loss 1.2346  12,346 tokens/s  1:02:03 left  150 MB");
         let reading = Reading {
             memory: None,
             tokens_per_s: 999.0,

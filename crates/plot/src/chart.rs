@@ -24,6 +24,16 @@ enum Mark {
     LineAndDots,
 }
 
+impl Mark {
+    fn has_line(self) -> bool {
+        self != Self::Dots
+    }
+
+    fn has_dots(self) -> bool {
+        matches!(self, Self::Dots | Self::LineAndDots)
+    }
+}
+
 impl Series {
     fn new(name: impl Into<String>, points: Vec<(f64, f64)>, mark: Mark) -> Self {
         Self {
@@ -128,7 +138,7 @@ impl Chart {
         for (place, series) in self.series.iter().enumerate() {
             let color = color(series.slot.unwrap_or(place));
             let points: Vec<_> = self.visible(series).collect();
-            if series.mark != Mark::Dots {
+            if series.mark.has_line() {
                 let style = if series.mark == Mark::FaintLine {
                     color.mix(0.35).stroke_width(pen.stroke(1.0))
                 } else {
@@ -139,7 +149,7 @@ impl Chart {
                     .draw_series(std::iter::once(line))
                     .map_err(PlotError::drawing)?;
             }
-            if matches!(series.mark, Mark::Dots | Mark::LineAndDots) {
+            if series.mark.has_dots() {
                 let radius = pen.px(3);
                 let dots = points
                     .into_iter()
@@ -175,18 +185,39 @@ impl Chart {
             }
             let color = color(series.slot.unwrap_or(place));
             let middle = y + pen.px(7);
-            if series.mark == Mark::Dots {
-                let dot = Circle::new((x + swatch / 2, middle), pen.px(3), color.filled());
-                area.draw(&dot).map_err(PlotError::drawing)?;
-            } else {
+            if series.mark.has_line() {
                 let stroke = color.stroke_width(pen.stroke(2.0));
                 let sample = PathElement::new([(x, middle), (x + swatch, middle)], stroke);
                 area.draw(&sample).map_err(PlotError::drawing)?;
+            }
+            if series.mark.has_dots() {
+                let dot = Circle::new((x + swatch / 2, middle), pen.px(3), color.filled());
+                area.draw(&dot).map_err(PlotError::drawing)?;
             }
             area.draw_text(&name, &style, (x + swatch + pen.px(6), y))
                 .map_err(PlotError::drawing)?;
             x += width + pen.px(16);
         }
         Ok(area.split_vertically(y + line).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Figure;
+
+    #[test]
+    fn a_legend_tells_curves_of_one_colour_apart() {
+        let points = vec![(0.0, 1.0), (1.0, 2.0)];
+        let dots = |second: Series| {
+            let series = vec![Series::line("a", points.clone()), second.colored(0)];
+            let chart = Chart::new("", Axis::linear("x"), Axis::linear("y"), series);
+            let svg = Figure::new([chart]).svg().expect("drawn");
+            svg.matches("<circle").count()
+        };
+        assert_eq!(dots(Series::line("b", points.clone())), 0);
+        // Two on the curve, one in the legend.
+        assert_eq!(dots(Series::line_and_dots("b", points.clone())), 3);
     }
 }

@@ -1,10 +1,11 @@
-//! A worker of a study that others share: `shared_study JOURNAL TRIALS` runs trials until the study has so many. A Python program can work on the same
-//! journal at the same time; see `xtask/golden/live/check_optuna.py`.
+//! A worker of a study that others share: `shared_study PLACE TRIALS` runs trials until the study has so many. PLACE is a journal or the address of a
+//! database. A Python program can work on the same study at the same time; see `xtask/golden/live/check_optuna.py`.
 
 use std::path::Path;
 
 use llm_search::{
-    JournalStorage, Limits, Outcome, PrunerConfig, Running, Space, SpaceConfig, Study, StudyOptions,
+    DatabaseUrl, JournalStorage, Limits, Outcome, PrunerConfig, RdbStorage, Running, Space,
+    SpaceConfig, Storage, Study, StudyOptions,
 };
 
 const SPACE: &str = "
@@ -17,17 +18,21 @@ shift = { min = 1, max = 9, when = 'kind == \"far\"' }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let (Some(journal), Some(trials)) = (args.next(), args.next()) else {
-        return Err("shared_study JOURNAL TRIALS".into());
+    let (Some(place), Some(trials)) = (args.next(), args.next()) else {
+        return Err("shared_study PLACE TRIALS".into());
     };
     let config: SpaceConfig = toml::from_str(SPACE)?;
     let space = Space::new(config.parameters)?.with_constraint("shift % 2 == 1")?;
-    let storage = JournalStorage::open(Path::new(&journal))?;
+    let storage: Box<dyn Storage> = if place.contains("://") {
+        Box::new(RdbStorage::open(DatabaseUrl::parse(&place)?, "shared")?)
+    } else {
+        Box::new(JournalStorage::open(Path::new(&place))?)
+    };
     let options = StudyOptions {
         name: "shared".to_owned(),
         ..StudyOptions::default()
     };
-    let mut study = Study::open(Box::new(storage), space, options)?
+    let mut study = Study::open(storage, space, options)?
         .with_pruner(PrunerConfig::named("median")?.build()?)?;
     study.optimize(
         &objective,

@@ -60,5 +60,7 @@ pub use storage::{
     Change, Corruption, JournalStorage, MemoryStorage, NewTrial, State, Storage, StudyRecord,
     Transaction,
 };
+#[cfg(feature = "rdb")]
+pub use storage::{DatabaseUrl, RdbStorage};
 pub use study::{Asked, Limits, Outcome, Recovery, Started, Study, StudyOptions};
 pub use trial::{Direction, Trial, TrialParameter, TrialState};

@@ -5,10 +5,16 @@
 
 pub(crate) mod journal;
 mod memory;
+mod python_json;
+#[cfg(feature = "rdb")]
+mod rdb;
 mod state;
+mod worker;
 
 pub use self::journal::{Corruption, JournalStorage};
 pub use self::memory::MemoryStorage;
+#[cfg(feature = "rdb")]
+pub use self::rdb::{DatabaseUrl, RdbStorage};
 pub use self::state::{Change, NewTrial, State, StudyRecord};
 use crate::error::Result;
 
@@ -33,7 +39,7 @@ pub trait Storage: Send {
     fn transaction(&mut self, body: &mut Transaction<'_>) -> Result<()>;
 
     /// Whether the process behind a worker's name has ended; `false` where that cannot be known.
-    fn is_dead(&self, worker: &str) -> bool {
+    fn is_dead(&mut self, worker: &str) -> bool {
         let _ = worker;
         false
     }

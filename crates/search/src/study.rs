@@ -127,16 +127,20 @@ impl Study {
             ));
         }
         let name = options.name.clone();
-        storage.transaction(&mut |state| {
-            if state.study_named(&name).is_some() {
-                return Ok(Vec::new());
-            }
-            let create = Change::CreateStudy {
-                name: name.clone(),
-                directions: options.directions.clone(),
-            };
-            Ok(vec![create])
-        })?;
+        storage.sync()?;
+        // Whoever only looks needs no right to write.
+        if storage.state().study_named(&name).is_none() {
+            storage.transaction(&mut |state| {
+                if state.study_named(&name).is_some() {
+                    return Ok(Vec::new());
+                }
+                let create = Change::CreateStudy {
+                    name: name.clone(),
+                    directions: options.directions.clone(),
+                };
+                Ok(vec![create])
+            })?;
+        }
         let missing = || SearchError::Storage {
             url: name.clone(),
             message: "the study is gone".to_owned(),
@@ -149,23 +153,8 @@ impl Study {
             )));
         }
         let id = record.id;
-        storage.transaction(&mut |state| {
-            let noted = state
-                .study(id)
-                .is_some_and(|study| study.system_attributes.contains_key(SEED));
-            let note = Change::SetStudySystemAttribute {
-                study: id,
-                key: SEED.to_owned(),
-                value: json!(options.seed),
-            };
-            Ok(if noted { Vec::new() } else { vec![note] })
-        })?;
-        let record = storage.state().study(id).ok_or_else(missing)?;
-        let seed = record
-            .system_attributes
-            .get(SEED)
-            .and_then(Value::as_u64)
-            .unwrap_or(options.seed);
+        let seed = note_once(storage.as_mut(), id, &name, SEED, &json!(options.seed))?;
+        let seed = seed.as_u64().unwrap_or(options.seed);
         Ok(Self {
             storage,
             id,
@@ -231,6 +220,16 @@ impl Study {
     #[must_use]
     pub fn trials(&self) -> &[Trial] {
         self.record().map_or(&[], |record| &record.trials)
+    }
+
+    /// Enters a note on the study unless it has one of that name, and gives the one that it has then. Whoever joins a study can see by it whether all search
+    /// the same.
+    ///
+    /// # Errors
+    /// A storage that fails.
+    pub fn note_once(&mut self, key: &str, value: &Value) -> Result<Value> {
+        let name = &self.options.name;
+        note_once(self.storage.as_mut(), self.id, name, key, value)
     }
 
     /// Takes in what others have written.
@@ -468,6 +467,37 @@ fn horizon(options: &StudyOptions, number: usize) -> usize {
     } else {
         usize::MAX
     }
+}
+
+/// Enters a note on a study unless it has one of that name, and gives the one that it has then.
+fn note_once(
+    storage: &mut dyn Storage,
+    study: i64,
+    name: &str,
+    key: &str,
+    value: &Value,
+) -> Result<Value> {
+    let known = known_study(storage.state(), study, name)?;
+    if let Some(noted) = known.system_attributes.get(key) {
+        return Ok(noted.clone());
+    }
+    storage.transaction(&mut |state| {
+        let is_noted = known_study(state, study, name)?
+            .system_attributes
+            .contains_key(key);
+        let note = Change::SetStudySystemAttribute {
+            study,
+            key: key.to_owned(),
+            value: value.clone(),
+        };
+        Ok(if is_noted { Vec::new() } else { vec![note] })
+    })?;
+    let known = known_study(storage.state(), study, name)?;
+    Ok(known
+        .system_attributes
+        .get(key)
+        .cloned()
+        .unwrap_or_default())
 }
 
 fn known_study<'a>(state: &'a State, id: i64, name: &str) -> Result<&'a StudyRecord> {

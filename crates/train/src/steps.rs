@@ -98,7 +98,7 @@ impl<'a> TrainingSteps<'a> {
             settings,
             seq,
             schedule: Schedule::new(&settings.schedule, train.max_steps, learning_rate),
-            optimizer: Optimizer::new(settings.optimizer.clone(), memory.states),
+            optimizer: Optimizer::new(settings.optimizer.clone(), memory.states, &model),
             average,
             spikes,
             batches,

@@ -1,8 +1,9 @@
-"""Live check: Optuna opens, reads and continues a journal of `llm-search`, and `llm-search` goes on with what Optuna wrote, also at the same time.
+"""Live check: Optuna opens, reads and continues a study of `llm-search`, and `llm-search` goes on with what Optuna wrote, also at the same time. The
+study is in a journal, in SQLite, and, where the address of a server is given, in PostgreSQL, in an empty database.
 
-    python xtask/golden/live/check_optuna.py --worker target/debug/examples/shared_study
+    python xtask/golden/live/check_optuna.py --worker target/debug/examples/shared_study --postgres postgresql://me:password@127.0.0.1/empty
 
-`cargo build --example shared_study -p llm-search` builds the worker.
+`cargo build --example shared_study -p llm-search --features rdb` builds the worker.
 """
 
 import argparse
@@ -39,49 +40,61 @@ def check_values(study):
         assert ("shift" in p) == (p["kind"] == "far"), trial
 
 
+def check_place(worker, place, storage):
+    """A study that `worker` finds at `place`, and Optuna in what `storage` opens."""
+
+    def load():
+        return optuna.load_study(study_name="shared", storage=storage(), pruner=optuna.pruners.MedianPruner())
+
+    subprocess.run([worker, place, "30"], check=True)
+    study = load()
+    assert len(study.trials) == 30, len(study.trials)
+    check_values(study)
+    print(f"Optuna reads 30 trials of ours, best {study.best_value:.4f}")
+
+    study.optimize(objective, n_trials=20)
+    study.enqueue_trial({"x": 0.0, "rate": 0.01, "size": 8, "kind": "near"})
+    subprocess.run([worker, place, "60"], check=True)
+    study = load()
+    assert len(study.trials) == 60, len(study.trials)
+    check_values(study)
+    assert study.trials[50].params == {"x": 0.0, "rate": 0.01, "size": 8, "kind": "near"}, study.trials[50]
+    assert study.best_value == 0.125, study.best_value
+    print("Optuna ran 20 trials in our study, and we went on with its queue and 10 more")
+
+    workers = [subprocess.Popen([worker, place, "200"]) for _ in range(2)]
+    load().optimize(objective, n_trials=40)
+    assert all(process.wait() == 0 for process in workers)
+    study = load()
+    finished = [trial for trial in study.trials if trial.state.is_finished()]
+    assert len(finished) == len(study.trials) >= 200, len(study.trials)
+    check_values(study)
+    numbers = [trial.number for trial in study.trials]
+    assert numbers == list(range(len(numbers)))
+    print(f"two workers of ours and one of Optuna at the same time: {len(finished)} trials")
+    importance = optuna.importance.get_param_importances(study)
+    assert "x" in importance, importance
+    optuna.create_study(study_name="beside", storage=study._storage)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worker", type=pathlib.Path, required=True)
-    worker = parser.parse_args().worker.resolve()
+    parser.add_argument("--postgres", metavar="URL")
+    args = parser.parse_args()
+    worker = args.worker.resolve()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         journal = str(pathlib.Path(folder) / "journal.log")
-
-        def load():
-            backend = optuna.storages.journal.JournalFileBackend(journal)
-            return optuna.load_study(study_name="shared", storage=optuna.storages.JournalStorage(backend), pruner=optuna.pruners.MedianPruner())
-
-        subprocess.run([worker, journal, "30"], check=True)
-        study = load()
-        assert len(study.trials) == 30, len(study.trials)
-        check_values(study)
-        print(f"Optuna reads 30 trials of ours, best {study.best_value:.4f}")
-
-        study.optimize(objective, n_trials=20)
-        study.enqueue_trial({"x": 0.0, "rate": 0.01, "size": 8, "kind": "near"})
-        subprocess.run([worker, journal, "60"], check=True)
-        study = load()
-        assert len(study.trials) == 60, len(study.trials)
-        check_values(study)
-        assert study.trials[50].params == {"x": 0.0, "rate": 0.01, "size": 8, "kind": "near"}, study.trials[50]
-        assert study.best_value == 0.125, study.best_value
-        print("Optuna ran 20 trials in our journal, and we went on with its queue and 10 more")
-
-        workers = [subprocess.Popen([worker, journal, "200"]) for _ in range(2)]
-        load().optimize(objective, n_trials=40)
-        assert all(process.wait() == 0 for process in workers)
-        study = load()
-        finished = [trial for trial in study.trials if trial.state.is_finished()]
-        assert len(finished) == len(study.trials) >= 200, len(study.trials)
-        check_values(study)
-        numbers = [trial.number for trial in study.trials]
-        assert numbers == list(range(len(numbers)))
+        print("journal")
+        check_place(worker, journal, lambda: optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(journal)))
         lines = pathlib.Path(journal).read_bytes().splitlines()
         by = [json.loads(line)["worker_id"].startswith("llm-") for line in lines]
-        print(f"two workers of ours and one of Optuna at the same time: {len(finished)} trials, {sum(by)} lines by us and {len(by) - sum(by)} by Optuna, none torn")
-        importance = optuna.importance.get_param_importances(study)
-        assert "x" in importance, importance
-        optuna.create_study(study_name="beside", storage=study._storage)
+        print(f"{sum(by)} lines by us and {len(by) - sum(by)} by Optuna, none torn")
+        urls = [f"sqlite:///{folder}/study.db"] + ([args.postgres] if args.postgres else [])
+        for url in urls:
+            print(url.split(":")[0])
+            check_place(worker, url, lambda: optuna.storages.RDBStorage(url))
 
 
 if __name__ == "__main__":

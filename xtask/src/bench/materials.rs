@@ -114,7 +114,7 @@ impl Materials<'_> {
     }
 }
 
-fn shared(path: &str) -> Result<PathBuf> {
+pub(super) fn shared(path: &str) -> Result<PathBuf> {
     let folder = std::env::var_os(DATA)
         .with_context(|| format!("set {DATA} to the folder of shared data, for its {path}"))?;
     let path = PathBuf::from(folder).join(path);

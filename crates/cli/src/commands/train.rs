@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// Show the run on the whole screen: curves, numbers, samples; q saves and stops as Ctrl-C does
     #[arg(long, conflicts_with = "find_lr")]
     pub(crate) tui: bool,
+    /// Save and stop, as on SIGTERM, when standard input ends: the run does not outlive the program that started it
+    #[arg(long)]
+    pub(crate) stop_on_eof: bool,
     /// The learning-rate range test
     #[command(flatten)]
     pub(crate) range: RangeArgs,
@@ -113,6 +116,14 @@ impl Args {
 pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     if args.tui {
         live::check(printer)?;
+    }
+    if args.stop_on_eof {
+        if args.data.iter().any(|source| source == "-") {
+            return Err(usage(
+                "--stop-on-eof: standard input is the text, by --data -; leave one of them out",
+            ));
+        }
+        interrupt::on_eof();
     }
     match &args.resume {
         Some(folder) => resumed(args, folder, printer),

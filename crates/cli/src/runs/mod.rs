@@ -14,8 +14,8 @@ use llm_train::{Record, Split, has_checkpoint, read_metrics};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::run_folder;
 use crate::training::resume;
+use crate::{input, run_folder};
 pub(crate) use summary::Summary;
 
 /// How far a run is.
@@ -148,7 +148,7 @@ pub(crate) fn find_folder(name: &Path) -> anyhow::Result<PathBuf> {
         Ok(name.to_owned())
     } else if name.components().count() == 1 && inside.is_dir() {
         Ok(inside)
-    } else if name.exists() {
+    } else if input::exists(name)? {
         bail!(
             "{}: is a file, expected the folder of a run",
             name.display()

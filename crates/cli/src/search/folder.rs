@@ -5,11 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use llm_search::{JournalStorage, Study};
+use llm_search::{DatabaseUrl, JournalStorage, RdbStorage, Space, Study};
 
 use super::settings::SearchSettings;
 use crate::output::{self, OutputFile, Overwrite};
-use crate::run_folder;
+use crate::{input, run_folder};
 
 const SETTINGS: &str = "search.json";
 const BASE: &str = "base.toml";
@@ -33,13 +33,13 @@ const ENTRIES: [&str; 9] = [
 pub(crate) struct StudyFolder(PathBuf);
 
 impl StudyFolder {
-    /// Makes the folder of a new search: `path` if given, else the next free `runs/search-NNN`.
+    /// Looks whether [`Self::create`] would refuse.
     ///
     /// # Errors
-    /// It has files in it and `overwrite` refuses, or they are no search's, or it can't be made.
-    pub(crate) fn create(path: Option<&Path>, overwrite: Overwrite) -> anyhow::Result<Self> {
+    /// It has files in it and `overwrite` refuses, or they are no search's.
+    pub(crate) fn check(path: Option<&Path>, overwrite: Overwrite) -> anyhow::Result<()> {
         let Some(path) = path else {
-            return Ok(Self(run_folder::create(None, "search", overwrite)?));
+            return Ok(());
         };
         output::check_folder(path, overwrite)?;
         let is_empty = !path.exists() || path.read_dir()?.next().is_none();
@@ -49,6 +49,18 @@ impl StudyFolder {
                 path.display()
             );
         }
+        Ok(())
+    }
+
+    /// Makes the folder of a new search: `path` if given, else the next free `runs/search-NNN`.
+    ///
+    /// # Errors
+    /// It has files in it and `overwrite` refuses, or they are no search's, or it can't be made.
+    pub(crate) fn create(path: Option<&Path>, overwrite: Overwrite) -> anyhow::Result<Self> {
+        Self::check(path, overwrite)?;
+        let Some(path) = path else {
+            return Ok(Self(run_folder::create(None, "search", overwrite)?));
+        };
         fs::create_dir_all(path)
             .with_context(|| format!("{}: cannot make this folder", path.display()))?;
         for entry in ENTRIES {
@@ -62,7 +74,8 @@ impl StudyFolder {
     /// # Errors
     /// There is none.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        if !path.join(SETTINGS).is_file() {
+        let settings = path.join(SETTINGS);
+        if !input::exists(&settings)? || !settings.is_file() {
             bail!(
                 "{}: is no folder of a search, which has a {SETTINGS}",
                 path.display()
@@ -114,14 +127,32 @@ impl StudyFolder {
     /// The study, without a sampler or pruner of its own.
     ///
     /// # Errors
-    /// The journal can't be read, or its study has other metrics.
-    pub(crate) fn study(
+    /// The journal or the database can't be read, or the study there has other metrics.
+    pub(crate) fn study(&self, settings: &SearchSettings, space: Space) -> anyhow::Result<Study> {
+        self.study_in(settings, space, JournalStorage::open)
+    }
+
+    /// The study, to be looked at.
+    ///
+    /// # Errors
+    /// Those of [`Self::study`].
+    pub(crate) fn look(&self, settings: &SearchSettings) -> anyhow::Result<Study> {
+        self.study_in(settings, settings.space()?, JournalStorage::open_existing)
+    }
+
+    fn study_in(
         &self,
         settings: &SearchSettings,
-        space: llm_search::Space,
+        space: Space,
+        open: fn(&Path) -> llm_search::Result<JournalStorage>,
     ) -> anyhow::Result<Study> {
-        let storage = JournalStorage::open(&self.0.join(JOURNAL))?;
-        Ok(Study::open(Box::new(storage), space, settings.options())?)
+        match settings.database()? {
+            Some(url) => shared_study(url, settings, space),
+            None => {
+                let storage = open(&self.0.join(JOURNAL))?;
+                Ok(Study::open(Box::new(storage), space, settings.options())?)
+            }
+        }
     }
 
     /// Removes what a trial's run left but its settings and records: weights are large.
@@ -135,6 +166,19 @@ impl StudyFolder {
         }
         Ok(())
     }
+}
+
+/// The study in a database, which needs no folder.
+///
+/// # Errors
+/// The database can't be reached, or the study there has other metrics.
+pub(crate) fn shared_study(
+    url: DatabaseUrl,
+    settings: &SearchSettings,
+    space: Space,
+) -> anyhow::Result<Study> {
+    let storage = RdbStorage::open(url, &settings.study_name)?;
+    Ok(Study::open(Box::new(storage), space, settings.options())?)
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {

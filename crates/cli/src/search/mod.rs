@@ -6,13 +6,14 @@ mod figures;
 mod folder;
 mod metric;
 mod pool;
+mod progress;
 mod results;
 mod settings;
 mod trial;
 mod trials_config;
 
 pub(crate) use figures::{Figures, Picture, in_words};
-pub(crate) use folder::StudyFolder;
+pub(crate) use folder::{StudyFolder, shared_study};
 pub(crate) use metric::Metric;
 pub(crate) use pool::{Pool, Stop};
 pub(crate) use results::Results;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::folder::StudyFolder;
 use super::metric::Metric;
+use super::progress::SearchProgress;
 use super::results::Results;
 use super::settings::SearchSettings;
 use super::trial::{Ended, TrialRun, Verdict, parameters};
@@ -42,7 +43,7 @@ pub(crate) struct Pool<'a> {
     folder: &'a StudyFolder,
     /// What every trial's `llm train` is given beside its values.
     arguments: Vec<String>,
-    printer: Printer,
+    progress: SearchProgress,
     began: Instant,
     /// Trials that had ended before.
     had: usize,
@@ -63,7 +64,7 @@ impl<'a> Pool<'a> {
             settings,
             folder,
             arguments,
-            printer,
+            progress: SearchProgress::new(printer, settings.n_trials),
             began: Instant::now(),
             had,
         }
@@ -84,6 +85,7 @@ impl<'a> Pool<'a> {
                 .map(|worker| worker.join().unwrap_or_else(|_| panicked()))
                 .collect()
         });
+        self.progress.finish();
         let mut stop = Stop::Trials;
         for result in stops {
             match result? {
@@ -128,7 +130,10 @@ impl<'a> Pool<'a> {
             match asked {
                 Asked::Trial(started) => {
                     drop(study);
-                    self.trial(&started)?;
+                    self.progress.begin(started.number);
+                    let ended = self.trial(&started);
+                    self.progress.end(started.number);
+                    ended?;
                 }
                 Asked::Enough | Asked::Wait => {
                     let is_lost = !study.recover(Recovery::DeadWorkers)?.is_empty();
@@ -155,6 +160,9 @@ impl<'a> Pool<'a> {
         let report = |step: u64, loss: f64| {
             let mut study = self.lock();
             study.report(number, i64::try_from(step)?, loss)?;
+            self.progress.evaluated(number, step, loss);
+            let done = ended(&study);
+            self.progress.show(done, self.time_left(done));
             let prunes =
                 self.settings.metric.as_slice().len() == 1 && study.should_prune(number)?;
             Ok(if prunes { Verdict::Stop } else { Verdict::GoOn })
@@ -182,7 +190,14 @@ impl<'a> Pool<'a> {
             },
         };
         let mut study = self.lock();
-        study.tell(number, &outcome)?;
+        match study.tell(number, &outcome) {
+            // While the database was away, others took this machine for gone and run the trial again.
+            Err(error @ SearchError::Trial { .. }) => {
+                self.progress.note(error);
+                return Ok(());
+            }
+            told => told?,
+        }
         let results = Results::new(&study, self.settings);
         results.save(self.folder)?;
         self.tell(&study, &results, number);
@@ -245,7 +260,9 @@ impl<'a> Pool<'a> {
             self.time_left(done)
                 .map(|left| format!("{} left", clock(left))),
         );
-        self.printer.note(parts.join("  "));
+        self.progress.end(number);
+        self.progress.note(parts.join("  "));
+        self.progress.show(done, self.time_left(done));
     }
 
     fn time_left(&self, done: usize) -> Option<Duration> {

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use super::folder::StudyFolder;
 use super::settings::SearchSettings;
+use super::trials_config::assignments;
+use crate::config::Layers;
 
 /// A study as `search_results.json` has it.
 #[derive(Debug, Serialize)]
@@ -126,9 +128,11 @@ impl Results {
             "search_results.json",
             &(serde_json::to_string_pretty(self)? + "\n"),
         )?;
-        if let Some(number) = self.best_trial {
-            let config = crate::input::read_text(&folder.trial(number).join("config.toml"))?;
-            folder.write("best_config.toml", &config)?;
+        if self.best_trial.is_some() {
+            // Its run may be on another machine.
+            let layers = Layers::new().file(&folder.base())?;
+            let config = layers.set(&assignments(&self.best_params))?.resolve()?;
+            folder.write("best_config.toml", &config.to_toml()?)?;
         }
         Ok(())
     }

@@ -7,7 +7,10 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use figment::value::{Dict, Value as Tree};
-use llm_search::{Distribution, PrunerConfig, SamplerConfig, Space, SpaceConfig, StudyOptions};
+use llm_data::parse_size;
+use llm_search::{
+    DatabaseUrl, Distribution, PrunerConfig, SamplerConfig, Space, SpaceConfig, StudyOptions,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,6 +19,9 @@ use crate::config::{self, ConfigFile};
 
 /// The name of the table, and the one that other tools have for it.
 const TABLES: [&str; 2] = ["search", "hyperparameter_search"];
+
+/// Most characters of a study's name in Optuna's tables.
+const LONGEST_NAME: usize = 512;
 
 /// The `[search]` table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +34,8 @@ pub(crate) struct SearchSettings {
     pub(crate) constraints: Vec<String>,
     /// Most parameters of a model.
     pub(crate) max_parameters: Option<u64>,
+    /// Most memory of a run, as `llm plan` says it, such as `2GB`.
+    pub(crate) max_memory: Option<String>,
     /// The name of a sampler, or a table with its `kind` and settings. Default: tpe.
     #[serde(alias = "search_type")]
     pub(crate) sampler: Value,
@@ -45,6 +53,10 @@ pub(crate) struct SearchSettings {
     pub(crate) workers: usize,
     /// Whether the study must not depend on which trial ends first. Default: false.
     pub(crate) deterministic: bool,
+    /// Address of a database that holds the study, which searches on several machines share. Default: a journal in the folder.
+    pub(crate) storage: Option<String>,
+    /// Name of the study there. Default: `llm`.
+    pub(crate) study_name: String,
 }
 
 /// Metrics, as a name or a list of names.
@@ -81,6 +93,7 @@ impl Default for SearchSettings {
             space: Map::new(),
             constraints: Vec::new(),
             max_parameters: None,
+            max_memory: None,
             sampler: Value::from("tpe"),
             pruner: None,
             metric: Metrics(vec![Metric::ValidationLoss]),
@@ -89,6 +102,8 @@ impl Default for SearchSettings {
             seed: 0,
             workers: 1,
             deterministic: false,
+            storage: None,
+            study_name: "llm".to_owned(),
         }
     }
 }
@@ -133,9 +148,13 @@ impl SearchSettings {
         serde_json::from_str(&text).map_err(|error| anyhow!("{}: {error}", path.display()))
     }
 
-    /// The table as JSON; unlike TOML it has a word for nothing, which a choice may contain.
+    /// The table as JSON; unlike TOML it has a word for nothing, which a choice may contain. A password in the address of a database is left out.
     pub(crate) fn to_json(&self) -> anyhow::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        let shown = Self {
+            storage: self.database()?.map(|url| url.to_string()),
+            ..self.clone()
+        };
+        Ok(serde_json::to_string_pretty(&shown)? + "\n")
     }
 
     /// Checks everything that needs no data.
@@ -155,6 +174,7 @@ impl SearchSettings {
         }
         self.sampler()?;
         self.pruner()?;
+        self.max_memory()?;
         if self.metric.as_slice().is_empty() {
             bail!(
                 "search.metric is an empty list; name at least one of {}",
@@ -189,7 +209,40 @@ impl SearchSettings {
             bail!("search.metric names {} twice", metrics[twice].name());
         }
         self.pruner()?;
+        self.database()?;
         Ok(())
+    }
+
+    /// Most bytes of memory of a run.
+    ///
+    /// # Errors
+    /// It is no size above 0.
+    pub(crate) fn max_memory(&self) -> anyhow::Result<Option<u64>> {
+        let Some(text) = &self.max_memory else {
+            return Ok(None);
+        };
+        match parse_size(text) {
+            Ok(bytes) if bytes > 0 => Ok(Some(bytes)),
+            _ => bail!("search.max_memory: `{text}` is no size above 0, such as 4GB"),
+        }
+    }
+
+    /// The database that holds the study, if it is not a journal in the folder.
+    ///
+    /// # Errors
+    /// The address is none, or the name of the study is empty or stands beside no address.
+    pub(crate) fn database(&self) -> anyhow::Result<Option<DatabaseUrl>> {
+        let name = &self.study_name;
+        if name.is_empty() || name.chars().count() > LONGEST_NAME {
+            bail!("search.study_name must have 1 to {LONGEST_NAME} characters");
+        }
+        match &self.storage {
+            Some(url) => Ok(Some(DatabaseUrl::parse(url)?)),
+            None if *name != Self::default().study_name => bail!(
+                "search.study_name (--study-name) tells studies of one database apart; without search.storage (--storage) leave it out"
+            ),
+            None => Ok(None),
+        }
     }
 
     /// The space, without rules that need a configuration.
@@ -248,7 +301,7 @@ impl SearchSettings {
     /// What the study is, apart from its space.
     pub(crate) fn options(&self) -> StudyOptions {
         StudyOptions {
-            name: "llm".to_owned(),
+            name: self.study_name.clone(),
             directions: self
                 .metric
                 .as_slice()

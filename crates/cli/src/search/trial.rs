@@ -53,7 +53,8 @@ impl TrialRun {
         let program = std::env::current_exe().context("cannot find this program")?;
         let child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            // Its end is how the run sees that this process is gone.
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -12,7 +12,7 @@ use crate::commands::train::Args;
 use crate::config::{Config, Layers, differences};
 use crate::failure::usage;
 use crate::output::{OutputFile, Overwrite};
-use crate::{cache_folder, run_folder};
+use crate::{cache_folder, input, run_folder};
 
 /// The run's resolved configuration.
 const CONFIG: &str = "config.toml";
@@ -122,7 +122,7 @@ pub(crate) fn stored(folder: &Path) -> anyhow::Result<Option<Config>> {
 /// The folder holds no run, or an argument changes what may not change.
 pub(crate) fn configuration(args: &Args, folder: &Path) -> anyhow::Result<Config> {
     let path = folder.join(CONFIG);
-    if !folder.is_dir() {
+    if !input::exists(folder)? || !folder.is_dir() {
         bail!("{}: there is no such run folder", folder.display());
     }
     if !path.is_file() {
@@ -170,12 +170,27 @@ pub(crate) fn origin(
             .map_err(|error| from_stdin(error, folder, config))?,
     };
     if !origin.has_data(&prepared) {
+        let what = match &config.tokenizer.path {
+            Some(path) if !has_tokens_of(folder, &prepared)? => {
+                format!("the tokenizer {}", path.display())
+            }
+            _ => "the text it is trained on".to_owned(),
+        };
         bail!(
-            "{}: the text it is trained on has changed since it began; put the old text back, or start anew with --init-from",
+            "{}: {what} has changed since it began; put the old one back, or start anew with --init-from",
             folder.display()
         );
     }
     Ok((prepared, origin.init_from))
+}
+
+/// Whether the tokens of the text are those of the tokenizer that the run keeps a copy of.
+fn has_tokens_of(folder: &Path, prepared: &Prepared) -> anyhow::Result<bool> {
+    let kept = llm_tokenizer::Tokenizer::load(folder)?;
+    let size = kept.vocab_size();
+    let now = &prepared.tokenizer;
+    let mut ids = 0..u32::try_from(size).unwrap_or(u32::MAX);
+    Ok(now.vocab_size() == size && ids.all(|id| kept.token(id) == now.token(id)))
 }
 
 /// Says of an error that the text came from standard input, where it did.

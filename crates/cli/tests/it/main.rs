@@ -15,7 +15,11 @@ mod live;
 mod loading;
 mod looking;
 mod models;
+#[cfg(unix)]
+mod nobody;
 mod observable;
+#[cfg(unix)]
+mod outputs;
 mod plan;
 mod records;
 mod resume;
@@ -31,6 +35,7 @@ mod train_input;
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -49,7 +54,12 @@ struct Ended {
 
 impl Ended {
     fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+        Self::from(command.output().unwrap())
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
         Self {
             code: output.status.code().expect("no signal"),
             stdout: String::from_utf8(output.stdout).unwrap(),

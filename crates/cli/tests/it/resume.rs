@@ -202,6 +202,32 @@ fn another_text_is_noticed() {
 }
 
 #[test]
+fn another_tokenizer_is_noticed() {
+    let place = Place::with_text();
+    let learn = |size| {
+        let words = format!(
+            "tokenizer train --data text.txt --kind bpe --vocab-size {size} --output-dir mine --force"
+        );
+        place.ok(&words.split(' ').collect::<Vec<_>>());
+    };
+    learn("290");
+    let more = [
+        "--max-steps",
+        "5",
+        "--set",
+        "tokenizer.kind=file",
+        "--set",
+        "tokenizer.path=mine",
+    ];
+    place.train("run", &more);
+    learn("280");
+    let resume = ["train", "--resume", "run", "--max-steps", "9"];
+    place.refused(&resume, 1, &["run", "the tokenizer", "mine has changed"]);
+    learn("290");
+    place.ok(&resume);
+}
+
+#[test]
 fn a_run_in_use_is_left_alone() {
     let place = Place::with_text();
     let mut running = place.start("run", &["--max-steps", "1000000"]);

@@ -335,6 +335,19 @@ fn accumulated_gradients_are_those_of_one_large_batch() {
 }
 
 #[test]
+fn the_end_of_standard_input_stops_a_run() {
+    let place = Place::with_text();
+    let arguments = tiny("run", &["--max-steps", "1000000", "--stop-on-eof"]);
+    let ended = place.run(&arguments);
+    assert_eq!(ended.code, 143, "{}", ended.stderr);
+    place.refused(
+        &["train", "--data", "-", "--stop-on-eof"],
+        2,
+        &["--stop-on-eof", "--data -"],
+    );
+}
+
+#[test]
 fn quiet_means_quiet() {
     let place = Place::with_text();
     let ended = place.run(&tiny("run", &["--max-steps", "3", "--quiet"]));

@@ -12,7 +12,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use self::lock::{JournalLock, Worker};
+use self::lock::JournalLock;
+use super::worker::Worker;
 use super::{State, Storage, Transaction};
 use crate::error::{Result, SearchError};
 
@@ -50,12 +51,19 @@ impl JournalStorage {
         )
     }
 
-    /// Opens a journal that must be there.
+    /// Opens a journal that must be there. One that may not be written can be read; a change fails then.
     ///
     /// # Errors
     /// A file that is not there or cannot be opened or read.
     pub fn open_existing(path: &Path) -> Result<Self> {
-        Self::with(path, OpenOptions::new().read(true).append(true))
+        match Self::with(path, OpenOptions::new().read(true).append(true)) {
+            Err(SearchError::File { source, .. })
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                Self::with(path, OpenOptions::new().read(true))
+            }
+            opened => opened,
+        }
     }
 
     fn with(path: &Path, options: &OpenOptions) -> Result<Self> {
@@ -187,7 +195,7 @@ impl Storage for JournalStorage {
         Ok(())
     }
 
-    fn is_dead(&self, worker: &str) -> bool {
+    fn is_dead(&mut self, worker: &str) -> bool {
         worker != self.worker.name() && self.worker.is_dead(worker)
     }
 }

@@ -3,6 +3,8 @@
 //! An operation that comes too late, such as a value for a trial that another worker has ended, changes nothing; so every reader of the same
 //! operations has the same state.
 
+#[cfg(feature = "rdb")]
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -195,6 +197,34 @@ impl State {
         let name: Arc<str> = Arc::from(name);
         self.names.insert(Arc::clone(&name), ());
         name
+    }
+
+    /// Takes in what a study is elsewhere; trials that are known of it stay.
+    #[cfg(feature = "rdb")]
+    pub(crate) fn put_study(&mut self, mut study: StudyRecord) {
+        match self.study_mut(study.id) {
+            Some(known) => {
+                study.trials = std::mem::take(&mut known.trials);
+                *known = study;
+            }
+            None => self.studies.push(study),
+        }
+    }
+
+    /// Takes in a trial as it is elsewhere; `false` if the study does not have those before it.
+    #[cfg(feature = "rdb")]
+    pub(crate) fn put_trial(&mut self, study: i64, trial: Trial) -> bool {
+        let (id, number) = (trial.id, trial.number);
+        let Some(record) = self.study_mut(study) else {
+            return false;
+        };
+        match number.cmp(&record.trials.len()) {
+            Ordering::Less => record.trials[number] = trial,
+            Ordering::Equal => record.trials.push(trial),
+            Ordering::Greater => return false,
+        }
+        self.places.insert(id, (study, number));
+        true
     }
 
     /// Carries out one operation of `worker`.

@@ -68,20 +68,22 @@ impl Study {
         let study = known_study(self.storage.state(), self.id, &self.options.name)?;
         self.history.update(&self.space, study);
         // Looking at locks of workers takes time, so it is done before the study is locked.
-        let lost: Vec<usize> = self
+        let running: Vec<_> = self
             .history
             .open
             .iter()
             .map(|number| &study.trials[*number])
             .filter(|trial| trial.state == TrialState::Running)
-            .filter(|trial| match which {
-                Recovery::All => true,
-                Recovery::DeadWorkers => trial
-                    .worker
-                    .as_deref()
-                    .is_some_and(|worker| self.storage.is_dead(worker)),
-            })
-            .map(|trial| trial.number)
+            .map(|trial| (trial.number, trial.worker.clone()))
+            .collect();
+        let mut is_lost = |worker: Option<&str>| match which {
+            Recovery::All => true,
+            Recovery::DeadWorkers => worker.is_some_and(|worker| self.storage.is_dead(worker)),
+        };
+        let lost: Vec<usize> = running
+            .into_iter()
+            .filter(|(_, worker)| is_lost(worker.as_deref()))
+            .map(|(number, _)| number)
             .collect();
         if lost.is_empty() {
             return Ok(lost);

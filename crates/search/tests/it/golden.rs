@@ -2,7 +2,7 @@
 
 use llm_search::{
     Direction, Distribution, JournalStorage, MemoryStorage, Outcome, PrunerConfig, SamplerConfig,
-    Storage, Study, StudyOptions, TrialState,
+    Storage, Study, StudyOptions, StudyRecord, TrialState,
 };
 use serde_json::Value;
 
@@ -36,8 +36,13 @@ fn journal_of_optuna_is_read_to_the_last_number() {
     let (_folder, path) = journal();
     let storage = JournalStorage::open_existing(&path).unwrap();
     assert_eq!(storage.corrupt_lines(), []);
+    let studies: Vec<&StudyRecord> = storage.state().studies().iter().collect();
+    check_studies(&studies);
+}
+
+/// The studies are the golden ones.
+pub(crate) fn check_studies(studies: &[&StudyRecord]) {
     let expected = golden("journal.json");
-    let studies = storage.state().studies();
     assert_eq!(studies.len(), expected.as_array().unwrap().len());
     for (study, expected) in studies.iter().zip(expected.as_array().unwrap()) {
         assert_eq!(study.name, expected["name"].as_str().unwrap());
@@ -87,6 +92,12 @@ fn journal_of_optuna_is_read_to_the_last_number() {
 #[test]
 fn study_of_optuna_goes_on_with_its_queue_and_its_results() {
     let (_folder, path) = journal();
+    let storage = JournalStorage::open_existing(&path).unwrap();
+    check_continuation(Box::new(storage));
+}
+
+/// The study `golden` in `storage` goes on.
+pub(crate) fn check_continuation(storage: Box<dyn Storage>) {
     let space = space(
         "x = { min = -2.0, max = 2.0 }\nrate = { min = 1e-5, max = 1e-1, log = true }\nshare = { min = 0.0, max = 1.0, step = 0.25 }\nsize = { min = 8, max = 128, step = 8 }\ndepth = { min = 1, max = 64, log = true }\nkind = ['a', 'b']",
     );
@@ -95,8 +106,7 @@ fn study_of_optuna_goes_on_with_its_queue_and_its_results() {
         directions: vec![Direction::Maximize],
         ..StudyOptions::default()
     };
-    let storage = JournalStorage::open_existing(&path).unwrap();
-    let mut study = Study::open(Box::new(storage), space, options).unwrap();
+    let mut study = Study::open(storage, space, options).unwrap();
     let before = study.trials().len();
     let queued = study
         .trials()

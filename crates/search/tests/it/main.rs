@@ -2,6 +2,8 @@
 
 mod cost;
 mod crashes;
+#[cfg(feature = "rdb")]
+mod databases;
 mod faults;
 mod functions;
 mod golden;

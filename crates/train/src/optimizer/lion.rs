@@ -22,14 +22,13 @@ pub(super) fn update(
     momentum: Tensor<1>,
     step: &Step,
 ) -> (Tensor<1>, Tensor<1>) {
-    let mixed = |beta: f64| {
-        let new = gradient
-            .clone()
-            .mul_scalar((1.0 - beta) * step.gradient_scale);
-        momentum.clone().mul_scalar(beta) + new
+    let mixed = |momentum: Tensor<1>, gradient: Tensor<1>, beta: f64| {
+        let new = gradient.mul_scalar((1.0 - beta) * step.gradient_scale);
+        momentum.mul_scalar(beta) + new
     };
-    let direction = mixed(step.betas[0]).sign();
+    let direction = mixed(momentum.clone(), gradient.clone(), step.betas[0]).sign();
     let decayed = parameter.mul_scalar(1.0 - step.learning_rate * step.weight_decay);
     let parameter = decayed - direction.mul_scalar(step.learning_rate);
-    (parameter, mixed(step.betas[1]))
+    // The last use of both, so it goes into their own buffers.
+    (parameter, mixed(momentum, gradient, step.betas[1]))
 }

@@ -8,7 +8,7 @@ mod sgd;
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{ModuleMapper, Param, ParamId};
+use burn::module::{ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use burn::tensor::FloatDType;
@@ -54,9 +54,73 @@ pub(crate) struct Update {
     pub(crate) gradient_scale: f64,
 }
 
+impl State {
+    /// What a rule remembers of a parameter before the first step; nothing where it never remembers anything.
+    fn initial(
+        config: &OptimizerConfig,
+        path: &str,
+        shape: &[usize],
+        device: &Device,
+    ) -> Option<Self> {
+        let zeros = || Tensor::zeros([shape.iter().product::<usize>()], device);
+        match config.kind {
+            OptimizerKind::Sgd if config.momentum == Some(0.0) => None,
+            OptimizerKind::Sgd | OptimizerKind::Lion => Some(Self::Momentum(zeros())),
+            OptimizerKind::Muon if is_muons(path, shape.len()) => Some(Self::Momentum(zeros())),
+            OptimizerKind::Adamw | OptimizerKind::Muon => {
+                let moments = [zeros(), zeros()];
+                Some(Self::AdamW(match config.moments {
+                    Moments::F32 => moments,
+                    Moments::Bf16 => moments.map(|moment| moment.cast(FloatDType::BF16)),
+                }))
+            }
+        }
+    }
+}
+
+/// Makes the state of every parameter that has none.
+struct Initializer<'a> {
+    config: &'a OptimizerConfig,
+    states: &'a mut BTreeMap<String, State>,
+    at: ParameterPath,
+}
+
+impl ModuleVisitor for Initializer<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.at.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _: &str, container_type: &str) {
+        self.at.exit(container_type);
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let path = self.at.current();
+        if self.states.contains_key(&path) {
+            return;
+        }
+        let value = parameter.val().inner();
+        if let Some(state) = State::initial(self.config, &path, &value.dims(), &value.device()) {
+            self.states.insert(path, state);
+        }
+    }
+}
+
 impl Optimizer {
-    /// The optimizer with the state of a checkpoint, or none.
-    pub(crate) fn new(config: OptimizerConfig, states: BTreeMap<String, State>) -> Self {
+    /// The optimizer of `module`, with the state of a checkpoint, or as before the first step.
+    ///
+    /// All of the state is made here. Made in the middle of the first step, it would come to lie where the large buffers of a step go and come, and the
+    /// heap would grow around it.
+    pub(crate) fn new<M: Module>(
+        config: OptimizerConfig,
+        mut states: BTreeMap<String, State>,
+        module: &M,
+    ) -> Self {
+        module.visit(&mut Initializer {
+            config: &config,
+            states: &mut states,
+            at: ParameterPath::default(),
+        });
         Self { config, states }
     }
 
@@ -132,8 +196,8 @@ pub(crate) fn update_buffers(config: &OptimizerConfig) -> u64 {
         OptimizerKind::Adamw => 0,
         // The momentum and the gradient, scaled.
         OptimizerKind::Sgd => 2,
-        // Both, and the direction.
-        OptimizerKind::Lion => 3,
+        // Both, scaled, of which one becomes the direction.
+        OptimizerKind::Lion => 2,
         // The direction, two matrices and two products of the iteration, which are at most as large.
         OptimizerKind::Muon => 5,
     }
@@ -184,7 +248,7 @@ impl Taken {
             Some(State::AdamW(moments)) => (None, Some(moments)),
             None => (None, None),
         };
-        let zeros = || gradient.zeros_like();
+        let made = "the state of every parameter was made";
         let (value, state) = match config.kind {
             OptimizerKind::Sgd => {
                 let step = sgd::Step {
@@ -204,7 +268,7 @@ impl Taken {
                     weight_decay,
                     gradient_scale,
                 };
-                let momentum = momentum.unwrap_or_else(zeros);
+                let momentum = momentum.expect(made);
                 let (value, momentum) = lion::update(value, gradient, momentum, &step);
                 (value, Some(State::Momentum(momentum)))
             }
@@ -215,7 +279,7 @@ impl Taken {
                     weight_decay,
                     gradient_scale,
                 };
-                let momentum = momentum.unwrap_or_else(zeros);
+                let momentum = momentum.expect(made);
                 let matrix = [shape[0], shape[1]];
                 let (value, momentum) = muon::update(
                     value.reshape(matrix),
@@ -228,7 +292,7 @@ impl Taken {
                 (value.reshape(length), Some(momentum))
             }
             OptimizerKind::Adamw | OptimizerKind::Muon => {
-                let moments = moments.unwrap_or_else(|| [zeros(), zeros()]);
+                let moments = moments.expect(made);
                 // A checkpoint holds them as f32, which loses nothing.
                 let moments = match config.moments {
                     Moments::F32 => moments,
@@ -375,7 +439,7 @@ mod tests {
             let mut module = One {
                 weight: Param::initialized(ParamId::new(), parameter),
             };
-            let mut optimizer = Optimizer::new(config, BTreeMap::new());
+            let mut optimizer = Optimizer::new(config, BTreeMap::new(), &module);
             let steps = self.learning_rates.iter().zip(&self.gradients);
             for (index, ((&factor, gradient), after)) in steps.zip(&self.after).enumerate() {
                 let mut gradients = GradientsParams::new();

@@ -15,7 +15,7 @@ pub(super) struct Step {
     pub(super) gradient_scale: f64,
 }
 
-/// The parameter and its momentum after one step; without momentum there is none to keep. The first momentum is the gradient.
+/// The parameter and its momentum after one step; without momentum there is none to keep.
 pub(super) fn update(
     parameter: Tensor<1>,
     gradient: Tensor<1>,
@@ -24,13 +24,10 @@ pub(super) fn update(
 ) -> (Tensor<1>, Option<Tensor<1>>) {
     let gradient = gradient.mul_scalar(step.gradient_scale);
     let decayed = parameter.mul_scalar(1.0 - step.learning_rate * step.weight_decay);
-    if step.momentum == 0.0 {
+    let Some(momentum) = momentum else {
         return (decayed - gradient.mul_scalar(step.learning_rate), None);
-    }
-    let momentum = match momentum {
-        Some(momentum) => momentum.mul_scalar(step.momentum) + gradient.clone(),
-        None => gradient.clone(),
     };
+    let momentum = momentum.mul_scalar(step.momentum) + gradient.clone();
     let direction = if step.nesterov {
         gradient + momentum.clone().mul_scalar(step.momentum)
     } else {

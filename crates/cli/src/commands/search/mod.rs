@@ -65,7 +65,7 @@ impl FolderArgs {
 fn opened(folder: &Path) -> anyhow::Result<(SearchSettings, Results)> {
     let folder = StudyFolder::open(folder)?;
     let settings = SearchSettings::read(&folder.settings())?;
-    let study = folder.study(&settings, settings.space()?)?;
+    let study = folder.look(&settings)?;
     let results = Results::new(&study, &settings);
     Ok((settings, results))
 }

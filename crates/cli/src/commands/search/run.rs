@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use llm_search::{Recovery, SamplerConfig, SearchError, Study};
-use serde_json::Value;
+use llm_search::{DatabaseUrl, Recovery, SamplerConfig, SearchError, Study};
+use serde_json::{Map, Value};
 
 use crate::args::DeviceArgs;
 use crate::config::{ConfigFile, Layers};
@@ -15,6 +15,7 @@ use crate::printer::Printer;
 use crate::quantity::short;
 use crate::search::{
     Figures, Metric, Metrics, Pool, Results, SearchSettings, Stop, StudyFolder, TrialsConfig,
+    shared_study,
 };
 use crate::text_source::tell_skipped;
 use crate::training::MemoryArgs;
@@ -22,6 +23,11 @@ use crate::{cache_folder, interrupt};
 
 /// What is searched without `--config`.
 const SEARCH_SMALL: &str = include_str!("../../../../../configs/search-small.toml");
+
+/// A note on a study in a database: what its trials have in common.
+const FINGERPRINT: &str = "llm:search";
+/// Optuna's note on a study: what its values are called.
+const METRIC_NAMES: &str = "study:metric_names";
 
 /// Arguments of a search.
 #[derive(Debug, clap::Args)]
@@ -39,7 +45,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     force: bool,
     /// Go on with the search in this folder; trials that were cut off run again
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "set", "output_dir", "force", "search_type", "metric", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "set", "output_dir", "force", "search_type", "metric", "seed", "study_name"])]
     resume: Option<PathBuf>,
     /// How points are chosen: tpe (or optuna), grid, random, cma-es, qmc, gp or nsga2; same as search.sampler
     #[arg(long, value_name = "NAME", value_parser = sampler)]
@@ -60,6 +66,13 @@ pub(super) struct RunArgs {
     /// Trials at a time, which share the threads; same as search.workers
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
+    /// Keep the study in a database that searches on several machines share: postgresql://user:password@host/database or sqlite:///file.db; same as
+    /// search.storage. The password may be left to PGPASSWORD or ~/.pgpass
+    #[arg(long, value_name = "URL", value_parser = database)]
+    storage: Option<String>,
+    /// Name of the study in the database; same as search.study_name
+    #[arg(long, value_name = "NAME")]
+    study_name: Option<String>,
     /// Set one key of the configuration of all trials, such as train.max_steps=200. May be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -73,6 +86,12 @@ pub(super) struct RunArgs {
 
 fn sampler(text: &str) -> Result<String, String> {
     SamplerConfig::named(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
+}
+
+fn database(text: &str) -> Result<String, String> {
+    DatabaseUrl::parse(text)
         .map(|_| text.to_owned())
         .map_err(|error| error.to_string())
 }
@@ -115,6 +134,12 @@ impl RunArgs {
         if let Some(workers) = self.workers {
             settings.workers = workers.get();
         }
+        if let Some(storage) = &self.storage {
+            settings.storage = Some(storage.clone());
+        }
+        if let Some(name) = &self.study_name {
+            settings.study_name.clone_from(name);
+        }
         settings.check_together().map_err(as_usage)
     }
 
@@ -132,6 +157,8 @@ impl RunArgs {
             "--device",
             &self.device.to_string(),
             "--force",
+            // A search that is killed leaves no trial behind.
+            "--stop-on-eof",
         ]
         .map(str::to_owned)
         .into();
@@ -157,13 +184,14 @@ fn fresh(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
     // Made once, so that the trials find the tokens in the cache.
     let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
     tell_skipped(&prepared.skipped, printer);
-    let trials = TrialsConfig::new(layers, prepared.tokenizer.vocab_size());
-    let folder = StudyFolder::create(
-        args.output_dir.as_deref(),
-        Overwrite::from_force(args.force),
-    )?;
+    let trials = TrialsConfig::new(layers, prepared);
+    let overwrite = Overwrite::from_force(args.force);
+    StudyFolder::check(args.output_dir.as_deref(), overwrite)?;
+    // A database that refuses leaves no folder behind.
+    let shared = joined(&settings, &trials)?;
+    let folder = StudyFolder::create(args.output_dir.as_deref(), overwrite)?;
     folder.begin(&settings, &config.to_toml()?)?;
-    search(args, &settings, &folder, &trials, printer)
+    search(args, &settings, &folder, &trials, shared, printer)
 }
 
 fn resumed(args: &RunArgs, path: &Path, printer: Printer) -> anyhow::Result<()> {
@@ -173,8 +201,9 @@ fn resumed(args: &RunArgs, path: &Path, printer: Printer) -> anyhow::Result<()> 
     let layers = Layers::new().file(&folder.base())?;
     let config = layers.clone().resolve()?;
     let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
-    let trials = TrialsConfig::new(layers, prepared.tokenizer.vocab_size());
-    search(args, &settings, &folder, &trials, printer)
+    let trials = TrialsConfig::new(layers, prepared);
+    let shared = joined(&settings, &trials)?;
+    search(args, &settings, &folder, &trials, shared, printer)
 }
 
 fn search(
@@ -182,12 +211,17 @@ fn search(
     settings: &SearchSettings,
     folder: &StudyFolder,
     trials: &TrialsConfig,
+    shared: Option<Study>,
     printer: Printer,
 ) -> anyhow::Result<()> {
-    let space = trials.restrict(settings.space()?, settings.max_parameters);
-    let mut study: Study = folder
-        .study(settings, space)?
-        .with_sampler(settings.sampler()?.build());
+    let study = match shared {
+        Some(study) => study,
+        None => folder.study(settings, trials.restrict(settings)?)?,
+    };
+    let mut study = study.with_sampler(settings.sampler()?.build());
+    let metrics = settings.metric.as_slice().iter();
+    let metrics: Value = metrics.map(|metric| metric.name()).collect();
+    study.note_once(METRIC_NAMES, &metrics)?;
     if settings.metric.as_slice().len() == 1 {
         study = study.with_pruner(settings.pruner()?.build()?)?;
     }
@@ -244,6 +278,45 @@ fn search(
         ))?;
     }
     Ok(())
+}
+
+/// The study in the database, if the settings name one.
+///
+/// # Errors
+/// The database can't be reached, or the trials of the study there are not those of this search.
+fn joined(settings: &SearchSettings, trials: &TrialsConfig) -> anyhow::Result<Option<Study>> {
+    let Some(url) = settings.database()? else {
+        return Ok(None);
+    };
+    let mut study = shared_study(url, settings, trials.restrict(settings)?)?;
+    let mine = trials.fingerprint(settings)?;
+    let theirs = study.note_once(FINGERPRINT, &mine)?;
+    match differing(&mine, &theirs) {
+        None => Ok(Some(study)),
+        Some(key) => bail!(
+            "the study `{}` in the database is another search, whose {key} differs; give this one a name with --study-name",
+            settings.study_name
+        ),
+    }
+}
+
+/// The first key, by its path, in which two values differ.
+fn differing(mine: &Value, theirs: &Value) -> Option<String> {
+    match (mine, theirs) {
+        (Value::Object(mine), Value::Object(theirs)) => {
+            let keys = mine.keys().chain(theirs.keys());
+            keys.into_iter().find_map(|key| {
+                let value = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                let inner = differing(&value(mine), &value(theirs))?;
+                Some(if inner.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{key}.{inner}")
+                })
+            })
+        }
+        _ => (mine != theirs).then(String::new),
+    }
 }
 
 /// An error of a space whose points are all refused, with why the last one was.

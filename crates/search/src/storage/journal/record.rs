@@ -1,7 +1,4 @@
 //! One line of a journal: an operation, and who did it.
-//!
-//! Python writes numbers that JSON does not have, `NaN` and `Infinity`, as bare words. They are read as texts that nobody writes, and written the same way
-//! around.
 
 use std::sync::Arc;
 
@@ -10,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 use time::macros::format_description;
 
+use super::super::python_json::{self, float, number};
 use super::super::{Change, NewTrial, State};
 use crate::trial::{Direction, TrialParameter, TrialState};
 
@@ -28,15 +26,6 @@ mod code {
     pub(super) const DISCARD_TRIALS: i64 = 10;
 }
 
-/// Bare words of Python, and the texts that stand for them.
-const WORDS: [(&str, f64); 3] = [
-    ("-Infinity", f64::NEG_INFINITY),
-    ("Infinity", f64::INFINITY),
-    ("NaN", f64::NAN),
-];
-const MARK: char = '\u{1}';
-const ESCAPED_MARK: &str = "\\u0001";
-
 /// Appends the line of `change`.
 pub(super) fn write(change: &Change, worker: &str, lines: &mut Vec<u8>) {
     let (code, fields) = fields(change);
@@ -46,72 +35,16 @@ pub(super) fn write(change: &Change, worker: &str, lines: &mut Vec<u8>) {
     if let Value::Object(fields) = fields {
         record.extend(fields);
     }
-    let mut line = Value::Object(record).to_string();
-    if line.contains(ESCAPED_MARK) {
-        for (word, _) in WORDS {
-            line = line.replace(&format!("\"{ESCAPED_MARK}{word}\""), word);
-        }
-    }
-    lines.extend_from_slice(line.as_bytes());
+    lines.extend_from_slice(python_json::write(&Value::Object(record)).as_bytes());
     lines.push(b'\n');
 }
 
 /// The operation of a line and who did it; nothing for an operation that changes nothing here.
 pub(super) fn read(line: &[u8], state: &mut State) -> Result<Option<(Change, String)>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "is not UTF-8".to_owned())?;
-    let record: Value = serde_json::from_str(text)
-        .or_else(|error| serde_json::from_str(&quote_words(text)).map_err(|_| error))
-        .map_err(|error| format!("is not JSON: {error}"))?;
+    let record = python_json::read(text).map_err(|error| format!("is not JSON: {error}"))?;
     let worker = record["worker_id"].as_str().unwrap_or_default().to_owned();
     Ok(change(&record, state)?.map(|change| (change, worker)))
-}
-
-/// The bare words outside of strings, as strings.
-fn quote_words(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 16);
-    let mut in_string = false;
-    let mut rest = text;
-    'text: while let Some(first) = rest.chars().next() {
-        if !in_string {
-            for (word, _) in WORDS {
-                if let Some(after) = rest.strip_prefix(word) {
-                    quoted.extend(["\"", ESCAPED_MARK, word, "\""]);
-                    rest = after;
-                    continue 'text;
-                }
-            }
-        }
-        let mut length = first.len_utf8();
-        if first == '"' {
-            in_string = !in_string;
-        } else if first == '\\' {
-            length += rest[length..].chars().next().map_or(0, char::len_utf8);
-        }
-        quoted.push_str(&rest[..length]);
-        rest = &rest[length..];
-    }
-    quoted
-}
-
-fn float(value: f64) -> Value {
-    match WORDS
-        .iter()
-        .find(|(_, special)| special.to_bits() == value.to_bits())
-    {
-        Some((word, _)) => json!(format!("{MARK}{word}")),
-        None if value.is_nan() => json!(format!("{MARK}NaN")),
-        None => json!(value),
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| {
-        let text = value.as_str()?.strip_prefix(MARK)?;
-        WORDS
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, number)| *number)
-    })
 }
 
 fn moment(at: OffsetDateTime) -> String {

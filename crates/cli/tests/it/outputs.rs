@@ -1,0 +1,186 @@
+//! What every command writes, by the rows of `outputs.table`, where it may not or can not be written: one line says so, exit code 1, and what was there
+//! stays. And where the command is interrupted: nothing half is left.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::nobody::{Nobody, wrapped};
+use crate::runs::Running;
+use crate::{Ended, Place, search};
+
+/// Commands, and how the names of their files end.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    include_str!("outputs.table")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit_once('|').unwrap())
+        .map(|(command, end)| (command, end.trim()))
+}
+
+/// Texts, a run and a search.
+fn place() -> Place {
+    let place = Place::with_text();
+    place.train("run", &["--max-steps", "3"]);
+    place.write("search.toml", search::TINY);
+    place.ok(&words("data synth --size 5KB --output stories.txt"));
+    let found = "search --config search.toml --data text.txt --n-trials 2 --output-dir found";
+    place.ok(&words(found));
+    place
+}
+
+fn words(command: &str) -> Vec<&str> {
+    command.split_whitespace().collect()
+}
+
+/// One line names the path; no result is printed.
+fn check(command: &str, path: &str, ended: &Ended) {
+    let stderr = &ended.stderr;
+    assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+    assert_eq!(ended.code, 1, "{command}: {stderr}");
+    let faults: Vec<_> = stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert_eq!(faults.len(), 1, "{command}: {stderr}");
+    assert!(faults[0].contains(path), "{command}: {stderr}");
+}
+
+#[test]
+fn what_is_there_is_written_over_only_with_force() {
+    let place = place();
+    fs::create_dir(place.path().join("there")).unwrap();
+    place.write("there/mine", "mine");
+    for (command, end) in rows() {
+        let name = format!("there{end}");
+        if !end.is_empty() {
+            place.write(&name, "mine");
+        }
+        let command = command.replace('@', &name);
+        check(&command, &name, &place.run(&words(&command)));
+        let kept = if end.is_empty() { "there/mine" } else { &name };
+        assert_eq!(place.read(kept), "mine", "{command}");
+    }
+    assert_eq!(fs::read_dir(place.path().join("there")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_in_the_way_of_a_folder_and_a_folder_in_the_way_of_a_file_are_named() {
+    let place = place();
+    place.write("file", "mine");
+    for (command, end) in rows() {
+        let below = command.replace('@', &format!("file/out{end}"));
+        check(&below, "file", &place.run(&words(&below)));
+        let name = if end.is_empty() {
+            "file".to_owned()
+        } else {
+            let name = format!("folder{end}");
+            fs::create_dir_all(place.path().join(&name)).unwrap();
+            place.write(&format!("{name}/mine"), "mine");
+            name
+        };
+        // Not even by force.
+        let force = if command.starts_with("search plot")
+            || !end.is_empty()
+            || command.starts_with("train")
+        {
+            " --force"
+        } else {
+            ""
+        };
+        let other = command.replace('@', &name) + force;
+        check(&other, &name, &place.run(&words(&other)));
+        let kept = if end.is_empty() {
+            name
+        } else {
+            format!("{name}/mine")
+        };
+        assert_eq!(place.read(&kept), "mine", "{other}");
+    }
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_is_named() {
+    let place = place();
+    for folder in ["run", "found"] {
+        place.chmod_all(folder);
+    }
+    fs::create_dir(place.path().join("locked")).unwrap();
+    place.chmod("locked", 0o555);
+    let Some(nobody) = Nobody::in_place(&place, "a_folder_that_may_not_be_written_is_named") else {
+        return;
+    };
+    for (command, end) in rows() {
+        let command = command.replace('@', &format!("locked/out{end}"));
+        let ended = nobody.run(&words(&command));
+        check(&command, "locked", &ended);
+        assert!(
+            ended.stderr.to_lowercase().contains("permission denied"),
+            "{command}: {}",
+            ended.stderr
+        );
+    }
+    assert_eq!(
+        fs::read_dir(place.path().join("locked")).unwrap().count(),
+        0
+    );
+}
+
+/// No file may grow beyond so many blocks of 512 bytes: a disk that fills while it is written to.
+fn on_a_full_disk(place: &Place, blocks: u32, command: &str) -> Ended {
+    // Without the trap, the signal that comes with the error would end the program.
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let mut shell = wrapped(&place.command(&words(command)), &["sh", "-c", &limit]);
+    Ended::from(shell.output().unwrap())
+}
+
+#[test]
+fn a_disk_that_fills_leaves_no_half_of_a_file() {
+    let place = place();
+    // So that it is not the cache that does not fit.
+    place.ok(&words(
+        "data prepare --data text.txt --set tokenizer.kind=character",
+    ));
+    for (command, end) in rows() {
+        let name = format!("out{end}");
+        place.write(&format!("there{end}"), "mine");
+        let command = command.replace('@', &name);
+        let ended = on_a_full_disk(&place, 0, &command);
+        check(&command, "", &ended);
+        let left = place.path().join(&name);
+        assert!(!left.is_file(), "{command} leaves a file");
+    }
+}
+
+#[test]
+fn ctrl_c_at_any_moment_leaves_no_half_of_anything() {
+    let place = place();
+    let mut interrupted = 0;
+    for (row, (command, end)) in rows().enumerate() {
+        for milliseconds in [3, 15, 40, 90] {
+            let name = format!("{row}-{milliseconds}{end}");
+            let command = command.replace('@', &name);
+            let mut running = Running::new(place.command(&words(&command)));
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            running.signal("INT");
+            let output = running.wait();
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+            let path = place.path().join(&name);
+            match output.status.code() {
+                // It was faster.
+                Some(0) => assert!(path.exists(), "{command}"),
+                Some(130) => {
+                    interrupted += 1;
+                    // A run or a search may have begun; its own tests say what is left then.
+                    let begins =
+                        command.starts_with("train") || command.starts_with("search --config");
+                    assert!(begins || !path.exists(), "{command} leaves {name}");
+                }
+                // Before the program could ask for the signal.
+                None => {}
+                code => panic!("{command}: {code:?} {stderr}"),
+            }
+        }
+    }
+    assert!(interrupted > 10, "{interrupted}");
+}
