@@ -38,6 +38,14 @@ pub trait Storage: Send {
     /// What `body` fails with, and a place that cannot be written.
     fn transaction(&mut self, body: &mut Transaction<'_>) -> Result<()>;
 
+    /// Shows others that this worker lives, where that needs to be shown from time to time.
+    ///
+    /// # Errors
+    /// A place that cannot be reached.
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether the process behind a worker's name has ended; `false` where that cannot be known.
     fn is_dead(&mut self, worker: &str) -> bool {
         let _ = worker;

@@ -242,6 +242,14 @@ impl Study {
         Ok(())
     }
 
+    /// Shows others that this worker lives; to be called every few seconds while trials run, as a connection that breaks is made anew by it.
+    ///
+    /// # Errors
+    /// A storage that fails.
+    pub fn keep_alive(&mut self) -> Result<()> {
+        self.storage.keep_alive()
+    }
+
     /// A trial to run.
     ///
     /// # Errors
@@ -276,6 +284,8 @@ impl Study {
         } = self;
         let mut answer = Asked::Wait;
         storage.transaction(&mut |state| {
+            // The storage may ask again.
+            answer = Asked::Wait;
             let study = known_study(state, *id, &options.name)?;
             history.update(space, study);
             let now = OffsetDateTime::now_utc();

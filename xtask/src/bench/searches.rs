@@ -36,8 +36,10 @@ struct Searches {
     revision: String,
     date: String,
     asha: Vec<Asha>,
-    /// The mean over the seeds.
+    /// The mean over the seeds,
     asha_steps_percent: f64,
+    /// and the worst of them.
+    asha_worst_percent: f64,
     long: Option<Long>,
 }
 
@@ -121,12 +123,15 @@ pub(super) fn run(workspace: &Workspace, llm: Option<&Path>, path: &Path) -> Res
         date: host::today(),
         asha: Vec::new(),
         asha_steps_percent: 0.0,
+        asha_worst_percent: 0.0,
         long: None,
     };
     for seed in SEEDS {
         searches.asha.push(place.asha(seed)?);
         let shares = searches.asha.iter().map(|asha| asha.steps_percent);
         searches.asha_steps_percent = shares.sum::<f64>() / searches.asha.len() as f64;
+        let worse = searches.asha.iter().map(|asha| asha.worse_percent);
+        searches.asha_worst_percent = worse.fold(0.0, f64::max);
         write_json(path, &searches)?;
     }
     searches.long = Some(place.long()?);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use llm_data::Prepared;
+use llm_data::{Prepared, Source};
 use llm_models::{Architecture, LanguageModel};
 use llm_tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};
 use llm_train::plan::Plan;
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "find_lr")]
     pub(crate) tui: bool,
     /// Save and stop, as on SIGTERM, when standard input ends: the run does not outlive the program that started it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tui")]
     pub(crate) stop_on_eof: bool,
     /// The learning-rate range test
     #[command(flatten)]
@@ -95,6 +95,27 @@ impl Args {
         }
     }
 
+    /// Begins what `--stop-on-eof` asks for.
+    ///
+    /// # Errors
+    /// Standard input is the text or the configuration.
+    fn watch_stdin(&self, config: &Config) -> anyhow::Result<()> {
+        if !self.stop_on_eof {
+            return Ok(());
+        }
+        let reads_config = self
+            .config
+            .as_deref()
+            .is_some_and(|path| path == Path::new("-"));
+        if reads_config || config.data.sources.iter().any(Source::is_stdin) {
+            return Err(usage(
+                "--stop-on-eof waits for the end of standard input, which is the text or the configuration here; leave one of them out",
+            ));
+        }
+        interrupt::on_eof();
+        Ok(())
+    }
+
     /// `--set` and the flags over `layers`.
     ///
     /// # Errors
@@ -117,14 +138,6 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     if args.tui {
         live::check(printer)?;
     }
-    if args.stop_on_eof {
-        if args.data.iter().any(|source| source == "-") {
-            return Err(usage(
-                "--stop-on-eof: standard input is the text, by --data -; leave one of them out",
-            ));
-        }
-        interrupt::on_eof();
-    }
     match &args.resume {
         Some(folder) => resumed(args, folder, printer),
         None => fresh(args, printer),
@@ -134,6 +147,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
 fn fresh(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let range = args.range.range()?;
     let mut config = args.resolve()?;
+    args.watch_stdin(&config)?;
     let overwrite = Overwrite::from_force(args.force);
     if range.is_none() {
         run_folder::check(args.output_dir.as_deref(), overwrite)?;
@@ -271,6 +285,7 @@ fn refuse_sizes(args: &Args) -> anyhow::Result<()> {
 
 fn resumed(args: &Args, folder: &Path, printer: Printer) -> anyhow::Result<()> {
     let config = resume::configuration(args, folder)?;
+    args.watch_stdin(&config)?;
     let device = args.device.open()?;
     let (prepared, init_from) = resume::origin(folder, &config)?;
     let architecture = Architecture::resolve(&config.model, prepared.tokenizer.vocab_size())?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use llm_search::{DatabaseUrl, JournalStorage, RdbStorage, Space, Study};
+use llm_search::{DatabaseUrl, JournalStorage, RdbStorage, Space, Storage, Study};
 
 use super::settings::SearchSettings;
 use crate::output::{self, OutputFile, Overwrite};
@@ -129,30 +129,25 @@ impl StudyFolder {
     /// # Errors
     /// The journal or the database can't be read, or the study there has other metrics.
     pub(crate) fn study(&self, settings: &SearchSettings, space: Space) -> anyhow::Result<Study> {
-        self.study_in(settings, space, JournalStorage::open)
+        match settings.database()? {
+            Some(url) => shared_study(url, settings, space),
+            None => {
+                let storage = JournalStorage::open(&self.0.join(JOURNAL))?;
+                Ok(Study::open(Box::new(storage), space, settings.options())?)
+            }
+        }
     }
 
-    /// The study, to be looked at.
+    /// The study, to be looked at, for which the right to read is enough.
     ///
     /// # Errors
     /// Those of [`Self::study`].
     pub(crate) fn look(&self, settings: &SearchSettings) -> anyhow::Result<Study> {
-        self.study_in(settings, settings.space()?, JournalStorage::open_existing)
-    }
-
-    fn study_in(
-        &self,
-        settings: &SearchSettings,
-        space: Space,
-        open: fn(&Path) -> llm_search::Result<JournalStorage>,
-    ) -> anyhow::Result<Study> {
-        match settings.database()? {
-            Some(url) => shared_study(url, settings, space),
-            None => {
-                let storage = open(&self.0.join(JOURNAL))?;
-                Ok(Study::open(Box::new(storage), space, settings.options())?)
-            }
-        }
+        let storage: Box<dyn Storage> = match settings.database()? {
+            Some(url) => Box::new(RdbStorage::open_existing(url, &settings.study_name)?),
+            None => Box::new(JournalStorage::open_existing(&self.0.join(JOURNAL))?),
+        };
+        Ok(Study::open(storage, settings.space()?, settings.options())?)
     }
 
     /// Removes what a trial's run left but its settings and records: weights are large.

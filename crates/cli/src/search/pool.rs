@@ -1,5 +1,6 @@
 //! Workers that run the trials of one study side by side, each trial in a process of its own.
 
+use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +23,12 @@ use crate::quantity::short;
 
 /// How long a worker sleeps before it looks again whether others have ended trials.
 const POLL: Duration = Duration::from_millis(50);
+/// The same where each look is one at a database that others work with.
+const POLL_DATABASE: Duration = Duration::from_millis(500);
+/// How often it is looked for trials of workers that are gone.
+const LOOK: Duration = Duration::from_secs(30);
+/// How often this worker shows that it lives.
+const SHOW: Duration = Duration::from_secs(5);
 
 /// Why a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +52,9 @@ pub(crate) struct Pool<'a> {
     arguments: Vec<String>,
     progress: SearchProgress,
     began: Instant,
+    /// When somebody last looked for trials of workers that are gone, and when this one last showed that it lives.
+    looked: Mutex<Instant>,
+    shown: Mutex<Instant>,
     /// Trials that had ended before.
     had: usize,
 }
@@ -66,6 +76,8 @@ impl<'a> Pool<'a> {
             arguments,
             progress: SearchProgress::new(printer, settings.n_trials),
             began: Instant::now(),
+            looked: Mutex::new(Instant::now()),
+            shown: Mutex::new(Instant::now()),
             had,
         }
     }
@@ -123,9 +135,12 @@ impl<'a> Pool<'a> {
                 return Ok(stop);
             }
             let mut study = self.lock();
-            let asked = match study.try_ask(self.settings.n_trials) {
-                Err(SearchError::Exhausted(_)) => return Ok(Stop::Exhausted),
-                asked => asked?,
+            if is_due(&self.looked, LOOK) {
+                study.recover(Recovery::DeadWorkers)?;
+            }
+            let (asked, stop) = match study.try_ask(self.settings.n_trials) {
+                Err(SearchError::Exhausted(_)) => (Asked::Enough, Stop::Exhausted),
+                asked => (asked?, Stop::Trials),
             };
             match asked {
                 Asked::Trial(started) => {
@@ -138,10 +153,13 @@ impl<'a> Pool<'a> {
                 Asked::Enough | Asked::Wait => {
                     let is_lost = !study.recover(Recovery::DeadWorkers)?.is_empty();
                     if asked == Asked::Enough && !is_lost {
-                        return Ok(Stop::Trials);
+                        return Ok(stop);
                     }
                     drop(study);
-                    thread::sleep(POLL);
+                    thread::sleep(match self.settings.storage {
+                        Some(_) => POLL_DATABASE,
+                        None => POLL,
+                    });
                 }
             }
         }
@@ -157,9 +175,16 @@ impl<'a> Pool<'a> {
             arguments.extend(["--set".to_owned(), assignment]);
         }
         let mut run = TrialRun::start(&arguments, &folder)?;
+        let is_taken = Cell::new(false);
         let report = |step: u64, loss: f64| {
             let mut study = self.lock();
-            study.report(number, i64::try_from(step)?, loss)?;
+            match study.report(number, i64::try_from(step)?, loss) {
+                Err(SearchError::Trial { .. }) => {
+                    is_taken.set(true);
+                    return Ok(Verdict::Stop);
+                }
+                reported => reported?,
+            }
             self.progress.evaluated(number, step, loss);
             let done = ended(&study);
             self.progress.show(done, self.time_left(done));
@@ -167,13 +192,25 @@ impl<'a> Pool<'a> {
                 self.settings.metric.as_slice().len() == 1 && study.should_prune(number)?;
             Ok(if prunes { Verdict::Stop } else { Verdict::GoOn })
         };
-        let look = || match self.over() {
-            Some(_) => Verdict::Stop,
-            None => Verdict::GoOn,
+        let look = || {
+            if is_due(&self.shown, SHOW) {
+                // A place that is away for now is waited for by the next report.
+                let _ = self.lock().keep_alive();
+            }
+            match self.over() {
+                Some(_) => Verdict::Stop,
+                None => Verdict::GoOn,
+            }
         };
         let ended = run.follow(report, look)?;
+        if is_taken.get() {
+            return self.leave(number);
+        }
         let outcome = match ended {
-            Ended::Trained => self.measure(number, &run)?,
+            Ended::Trained => match self.measure(number, &run) {
+                Err(error) if is_of_trial(&error) => return self.leave(number),
+                measured => measured?,
+            },
             // On a terminal Ctrl-C reaches the run itself too.
             Ended::Failed(_) if interrupt::pending().is_some() => {
                 self.folder.slim(number)?;
@@ -191,11 +228,7 @@ impl<'a> Pool<'a> {
         };
         let mut study = self.lock();
         match study.tell(number, &outcome) {
-            // While the database was away, others took this machine for gone and run the trial again.
-            Err(error @ SearchError::Trial { .. }) => {
-                self.progress.note(error);
-                return Ok(());
-            }
+            Err(SearchError::Trial { .. }) => return self.leave(number),
             told => told?,
         }
         let results = Results::new(&study, self.settings);
@@ -212,6 +245,14 @@ impl<'a> Pool<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves a trial to others: while this machine could not be seen, they took it for gone, and run the trial again.
+    fn leave(&self, number: usize) -> anyhow::Result<()> {
+        self.progress.note(format_args!(
+            "trial {number} was given to another worker, while this one could not be seen"
+        ));
+        self.folder.slim(number)
     }
 
     /// The values of a run that went well, with notes of everything else that was measured.
@@ -278,6 +319,21 @@ impl<'a> Pool<'a> {
             .map(|wanted| elapsed.mul_f64(wanted.saturating_sub(done) as f64 / here as f64));
         [by_time, by_trials].into_iter().flatten().min()
     }
+}
+
+/// Whether `every` has passed since; if so, it begins anew.
+fn is_due(since: &Mutex<Instant>, every: Duration) -> bool {
+    let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = since.elapsed() >= every;
+    if due {
+        *since = Instant::now();
+    }
+    due
+}
+
+/// Whether the trial is no longer this worker's.
+fn is_of_trial(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SearchError::Trial { .. }))
 }
 
 /// Trials that have ended, those run again left out.

@@ -237,7 +237,8 @@ impl SearchSettings {
             bail!("search.study_name must have 1 to {LONGEST_NAME} characters");
         }
         match &self.storage {
-            Some(url) => Ok(Some(DatabaseUrl::parse(url)?)),
+            // Also from another folder it is that one.
+            Some(url) => Ok(Some(DatabaseUrl::parse(url)?.absolute()?)),
             None if *name != Self::default().study_name => bail!(
                 "search.study_name (--study-name) tells studies of one database apart; without search.storage (--storage) leave it out"
             ),

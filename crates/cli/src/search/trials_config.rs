@@ -94,7 +94,10 @@ impl TrialsConfig {
             "max_parameters": settings.max_parameters,
             "max_memory": settings.max_memory,
             "metric": settings.metric,
-            "vocab_size": self.prepared.tokenizer.vocab_size(),
+            "deterministic": settings.deterministic.then_some(settings.workers),
+            "tokenizer": self.prepared.tokenizer.hash(),
+            "training_tokens": self.prepared.train.len(),
+            "validation_tokens": self.prepared.validation.len(),
             "config": config,
         }))
     }

@@ -171,7 +171,7 @@ pub(crate) fn origin(
     };
     if !origin.has_data(&prepared) {
         let what = match &config.tokenizer.path {
-            Some(path) if !has_tokens_of(folder, &prepared)? => {
+            Some(path) if origin.tokenizer != prepared.tokenizer.hash() => {
                 format!("the tokenizer {}", path.display())
             }
             _ => "the text it is trained on".to_owned(),
@@ -182,15 +182,6 @@ pub(crate) fn origin(
         );
     }
     Ok((prepared, origin.init_from))
-}
-
-/// Whether the tokens of the text are those of the tokenizer that the run keeps a copy of.
-fn has_tokens_of(folder: &Path, prepared: &Prepared) -> anyhow::Result<bool> {
-    let kept = llm_tokenizer::Tokenizer::load(folder)?;
-    let size = kept.vocab_size();
-    let now = &prepared.tokenizer;
-    let mut ids = 0..u32::try_from(size).unwrap_or(u32::MAX);
-    Ok(now.vocab_size() == size && ids.all(|id| kept.token(id) == now.token(id)))
 }
 
 /// Says of an error that the text came from standard input, where it did.

@@ -443,6 +443,29 @@ fn check_database(url: &str) {
     other[place_of_name] = &another;
     other.extend(["--n-trials", "1"]);
     place.ok(&other);
+    // What would be ignored is refused.
+    let again = search(&[&shared[..], &["--force"]].concat());
+    place.refused(&again, 2, &["--force", "--study-name", "--resume"]);
+    let mut seeded = search(&[&shared[..], &["--seed", "9"]].concat());
+    seeded[6] = "seeded";
+    let ended = place.run(&seeded);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("the seed 7, this search 9"),
+        "{}",
+        ended.stderr
+    );
+    place.refused(
+        &[
+            "search",
+            "--resume",
+            "out",
+            "--storage",
+            "sqlite:///elsewhere.db",
+        ],
+        2,
+        &["--storage", "search.json"],
+    );
     let found = json(&place.read("other/search_results.json"));
     assert_eq!(found["trials"].as_array().unwrap().len(), 1);
 }
@@ -475,6 +498,28 @@ fn the_password_of_a_database_is_not_kept_and_faults_of_it_are_named() {
     };
     refused("study.db", 2, &["study.db", "postgresql://", "sqlite:///"]);
     refused("mysql://me@host/db", 2, &["mysql", "not supported"]);
+    for address in [
+        "postgresql://me:secret@host",
+        "postgresql:/me:secret@host/db",
+        "mysql://me:secret@h/db",
+    ] {
+        let ended = place.run(&search(&["--storage", address]));
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+    }
+    place.refused(
+        &[
+            "search",
+            "--config",
+            "s.toml",
+            "--data",
+            "-",
+            "--output-dir",
+            "out",
+        ],
+        2,
+        &["standard input"],
+    );
     refused("sqlite:///missing/study.db", 1, &["missing/study.db"]);
     assert!(!place.path().join("out").exists(), "nothing was begun");
     place.refused(

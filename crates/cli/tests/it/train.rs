@@ -343,7 +343,7 @@ fn the_end_of_standard_input_stops_a_run() {
     place.refused(
         &["train", "--data", "-", "--stop-on-eof"],
         2,
-        &["--stop-on-eof", "--data -"],
+        &["--stop-on-eof", "standard input"],
     );
 }
 

@@ -15,9 +15,9 @@ mod schema;
 mod url;
 
 use std::fs::OpenOptions;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use self::database::{Answer, Bind, Database};
+use self::database::{Access, Answer, Bind, Database};
 pub use self::url::DatabaseUrl;
 use super::worker::{Worker, unique_name};
 use super::{Change, State, Storage, Transaction};
@@ -26,8 +26,11 @@ use crate::error::{Result, SearchError};
 /// A note on a trial: who works on it.
 const WORKER: &str = "llm:worker";
 /// The lock of a worker's name, and whether it is free.
-const HOLD: &str = "SELECT pg_advisory_lock(hashtextextended($1, 0))";
-const IS_FREE: &str = "SELECT CASE WHEN pg_try_advisory_lock(hashtextextended($1, 0)) THEN CAST(pg_advisory_unlock(hashtextextended($1, 0)) AS INTEGER) ELSE 0 END";
+///
+/// The lock is shared, so that a new connection need not wait for one that the server has not yet given up. A server that has just begun again has forgotten
+/// all locks, and gets time until the workers are back.
+const HOLD: &str = "SELECT pg_advisory_lock_shared(hashtextextended($1, 0))";
+const IS_FREE: &str = "SELECT CASE WHEN now() < pg_postmaster_start_time() + interval '30 s' THEN 0 WHEN pg_try_advisory_lock(hashtextextended($1, 0)) THEN CAST(pg_advisory_unlock(hashtextextended($1, 0)) AS INTEGER) ELSE 0 END";
 
 /// One study of a database.
 pub struct RdbStorage {
@@ -55,23 +58,43 @@ impl RdbStorage {
     /// A database that cannot be reached, or whose tables are of an Optuna before 3.2.
     pub fn open(url: DatabaseUrl, study: &str) -> Result<Self> {
         let me = match url.file() {
-            Some(file) => {
-                check_file(file)?;
-                Me::InFile(Worker::new(file))
-            }
+            // One file has one folder of workers, by whatever name it is found.
+            Some(file) => Me::InFile(Worker::new(&made(file)?)),
             None => Me::InServer {
                 name: unique_name(),
                 registered: None,
             },
         };
         let mut storage = Self {
-            database: Database::connect(url)?,
+            database: Database::connect(url, Access::Work)?,
             study: study.to_owned(),
             state: State::default(),
             me,
         };
         storage.database.converse(&mut schema::prepare)?;
         storage.sync()?;
+        Ok(storage)
+    }
+
+    /// Opens a study that must be there, to look at it: nothing is made, and the right to read is enough.
+    ///
+    /// # Errors
+    /// A database that cannot be reached or has no such study.
+    pub fn open_existing(url: DatabaseUrl, study: &str) -> Result<Self> {
+        let name = unique_name();
+        let mut storage = Self {
+            database: Database::connect(url, Access::Look)?,
+            study: study.to_owned(),
+            state: State::default(),
+            me: Me::InServer {
+                name,
+                registered: None,
+            },
+        };
+        storage.sync()?;
+        if storage.state.study_named(study).is_none() {
+            return Err(storage.database.error(format!("has no study `{study}`")));
+        }
         Ok(storage)
     }
 
@@ -158,6 +181,10 @@ impl Storage for RdbStorage {
         })
     }
 
+    fn keep_alive(&mut self) -> Result<()> {
+        self.converse(&mut |database, _, _| database.execute("SELECT 1", &[]))
+    }
+
     fn is_dead(&mut self, worker: &str) -> bool {
         if worker == self.me.name() || !worker.starts_with("llm-") {
             return false;
@@ -211,15 +238,15 @@ fn commit(
         .map_err(|fault| database.explained(fault).into())
 }
 
-/// Opens the file once, and makes it if it is not there: the system says more clearly than SQLite why that fails.
-fn check_file(file: &Path) -> Result<()> {
+/// The path of the file without links, once it is there: made if it was not. The system says more clearly than SQLite why that fails.
+fn made(file: &Path) -> Result<PathBuf> {
     OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(file)
-        .map(drop)
+        .and_then(|_| file.canonicalize())
         .map_err(|source| SearchError::File {
             path: file.to_owned(),
             source,

@@ -28,6 +28,11 @@ pub(crate) fn postgres() -> Option<String> {
         std::process::id(),
         DATABASES.fetch_add(1, Ordering::Relaxed)
     );
+    // A server that has just begun is given time in which nobody is taken for dead.
+    run_sql(
+        &server,
+        "SELECT pg_sleep(greatest(0, 31 - extract(epoch FROM now() - pg_postmaster_start_time())))",
+    );
     run_sql(&server, &format!("CREATE DATABASE {name}"));
     let (server, _) = server.rsplit_once('/').unwrap();
     Some(format!("{server}/{name}"))
@@ -293,6 +298,52 @@ fn a_server_that_is_not_there_is_named_without_the_password() {
 }
 
 #[test]
+fn who_only_looks_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::parse(&sqlite(&folder)).unwrap();
+    let missing = RdbStorage::open_existing(url.clone(), "stüdy")
+        .err()
+        .unwrap();
+    assert!(missing.to_string().contains("unable to open"), "{missing}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    let mut study = open(&sqlite(&folder));
+    study.ask().unwrap();
+    let message = RdbStorage::open_existing(url.clone(), "other")
+        .err()
+        .unwrap();
+    assert!(
+        message.to_string().contains("no study `other`"),
+        "{message}"
+    );
+    let looked = RdbStorage::open_existing(url, "stüdy").unwrap();
+    assert_eq!(looked.state().studies()[0].trials.len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_has_one_folder_of_workers_by_whatever_name_it_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut one = open(&sqlite(&folder));
+    one.ask().unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(folder.path().join("study ü.db"), &link).unwrap();
+    let mut two = open(&format!("sqlite:///{}", link.display()));
+    assert!(two.recover(Recovery::DeadWorkers).unwrap().is_empty());
+    drop(one);
+    assert_eq!(two.recover(Recovery::DeadWorkers).unwrap(), [0]);
+}
+
+#[test]
+fn moments_are_in_utc() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = of_optuna(&folder);
+    let mut storage = storage(&url, "golden");
+    storage.sync().unwrap();
+    let started = storage.state().studies()[0].trials[0].started.unwrap();
+    assert_eq!(started.to_string(), "2026-01-02 3:04:05.678901 +00:00:00");
+}
+
+#[test]
 fn a_connection_that_postgresql_ends_is_made_again() {
     let Some(url) = postgres() else { return };
     let mut study = open(&url);
@@ -301,8 +352,16 @@ fn a_connection_that_postgresql_ends_is_made_again() {
         &url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
-    study.report(started.number, 1, 0.5).unwrap();
+    study.keep_alive().unwrap();
     // It is alive again for the others, too.
+    assert!(
+        open(&url)
+            .recover(Recovery::DeadWorkers)
+            .unwrap()
+            .is_empty()
+    );
+    // What is wrong with a trial is no reason to go.
+    assert!(study.report(99, 1, 0.5).is_err());
     assert!(
         open(&url)
             .recover(Recovery::DeadWorkers)

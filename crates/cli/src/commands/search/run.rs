@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
+use llm_data::Source;
 use llm_search::{DatabaseUrl, Recovery, SamplerConfig, SearchError, Study};
 use serde_json::{Map, Value};
 
@@ -68,7 +69,7 @@ pub(super) struct RunArgs {
     workers: Option<NonZeroUsize>,
     /// Keep the study in a database that searches on several machines share: postgresql://user:password@host/database or sqlite:///file.db; same as
     /// search.storage. The password may be left to PGPASSWORD or ~/.pgpass
-    #[arg(long, value_name = "URL", value_parser = database)]
+    #[arg(long, value_name = "URL")]
     storage: Option<String>,
     /// Name of the study in the database; same as search.study_name
     #[arg(long, value_name = "NAME")]
@@ -86,12 +87,6 @@ pub(super) struct RunArgs {
 
 fn sampler(text: &str) -> Result<String, String> {
     SamplerConfig::named(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
-}
-
-fn database(text: &str) -> Result<String, String> {
-    DatabaseUrl::parse(text)
         .map(|_| text.to_owned())
         .map_err(|error| error.to_string())
 }
@@ -179,6 +174,11 @@ fn fresh(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
         .set(&args.set)?
         .flag("--data", "data.sources", sources);
     let config = layers.clone().resolve()?;
+    if config.data.sources.iter().any(Source::is_stdin) {
+        return Err(usage(
+            "a search reads its text once for each trial, and standard input can be read once; give a file",
+        ));
+    }
     // Refused before any work.
     args.device.open()?;
     // Made once, so that the trials find the tokens in the cache.
@@ -189,6 +189,15 @@ fn fresh(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
     StudyFolder::check(args.output_dir.as_deref(), overwrite)?;
     // A database that refuses leaves no folder behind.
     let shared = joined(&settings, &trials)?;
+    let has_trials = shared
+        .as_ref()
+        .is_some_and(|study| !study.trials().is_empty());
+    if has_trials && args.force {
+        return Err(usage(format_args!(
+            "--force begins anew in the folder, but the study `{}` in the database goes on: give another --study-name, or go on with --resume",
+            settings.study_name
+        )));
+    }
     let folder = StudyFolder::create(args.output_dir.as_deref(), overwrite)?;
     folder.begin(&settings, &config.to_toml()?)?;
     search(args, &settings, &folder, &trials, shared, printer)
@@ -197,7 +206,14 @@ fn fresh(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
 fn resumed(args: &RunArgs, path: &Path, printer: Printer) -> anyhow::Result<()> {
     let folder = StudyFolder::open(path)?;
     let mut settings = SearchSettings::read(&folder.settings())?;
+    let stored = settings.database()?;
     args.adjust(&mut settings)?;
+    let shown = |url: Option<DatabaseUrl>| url.map(|url| url.to_string());
+    if shown(stored) != shown(settings.database()?) {
+        return Err(usage(
+            "--storage: a search stays where it was begun; give the address that search.json names, with the password, or leave it out",
+        ));
+    }
     let layers = Layers::new().file(&folder.base())?;
     let config = layers.clone().resolve()?;
     let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
@@ -260,6 +276,9 @@ fn search(
     printer.note(match stop {
         Stop::Timeout => "ended by the time",
         Stop::Exhausted => "every point has been tried",
+        Stop::Trials | Stop::Interrupted if counts.running > 0 => {
+            "all trials have begun; others still run some"
+        }
         Stop::Trials | Stop::Interrupted => "all trials have ended",
     });
     printer.line(format_args!(
@@ -292,6 +311,12 @@ fn joined(settings: &SearchSettings, trials: &TrialsConfig) -> anyhow::Result<Op
     let mine = trials.fingerprint(settings)?;
     let theirs = study.note_once(FINGERPRINT, &mine)?;
     match differing(&mine, &theirs) {
+        None if study.options().seed != settings.seed => bail!(
+            "the study `{}` in the database has the seed {}, this search {}; give the same with --seed, or another --study-name",
+            settings.study_name,
+            study.options().seed,
+            settings.seed
+        ),
         None => Ok(Some(study)),
         Some(key) => bail!(
             "the study `{}` in the database is another search, whose {key} differs; give this one a name with --study-name",

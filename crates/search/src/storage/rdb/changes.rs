@@ -1,8 +1,8 @@
 //! Writes the operations of a study into the tables.
 
-use chrono::{Local, TimeZone};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::super::python_json;
 use super::super::state::{Change, NewTrial};
@@ -11,7 +11,8 @@ use super::database::{Answer, Bind, Database};
 use super::schema::{STATES, parts_of};
 use crate::trial::{Direction, TrialParameter, TrialState};
 
-/// Carries out one operation of `worker`. One that comes too late changes nothing, as everywhere.
+/// Carries out one operation of `worker`. A state that comes too late changes nothing; of anything else the caller, who holds the lock, has seen that it is
+/// not late.
 pub(super) fn write(database: &mut Database, change: &Change, worker: &str) -> Answer<()> {
     match change {
         Change::CreateStudy { name, directions } => create_study(database, name, directions),
@@ -218,22 +219,14 @@ fn stored(value: f64) -> (Option<f64>, &'static str) {
     }
 }
 
-/// A moment in SQL: the time of the clock on the wall, which is what Optuna writes.
+/// A moment in SQL, in UTC.
 fn moment(database: &Database, at: Option<OffsetDateTime>) -> String {
-    let local = at.and_then(|at| {
-        Local
-            .timestamp_opt(at.unix_timestamp(), at.nanosecond())
-            .single()
-    });
-    match local {
-        Some(local) => {
-            let kind = if database.is_postgres() {
-                "TIMESTAMP "
-            } else {
-                ""
-            };
-            format!("{kind}'{}'", local.format("%Y-%m-%d %H:%M:%S%.6f"))
-        }
+    let format =
+        format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
+    let text = at.and_then(|at| at.to_offset(UtcOffset::UTC).format(format).ok());
+    match text {
+        Some(text) if database.is_postgres() => format!("TIMESTAMP '{text}'"),
+        Some(text) => format!("'{text}'"),
         None if database.is_postgres() => "CAST(NULL AS TIMESTAMP)".to_owned(),
         None => "NULL".to_owned(),
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use sqlx::any::AnyConnectOptions;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::runtime::{Builder, Runtime};
 
 use super::url::DatabaseUrl;
@@ -13,6 +14,8 @@ use crate::error::SearchError;
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long another process may keep an SQLite file locked.
 const BUSY: Duration = Duration::from_secs(60);
+/// How long a statement may take, the wait for other workers' locks included.
+const ANSWER: Duration = Duration::from_secs(120);
 /// Waits before the database is asked again, after it was not there. A server that is started again takes some seconds.
 const PATIENCE: [Duration; 6] = [
     Duration::from_millis(100),
@@ -77,11 +80,21 @@ pub(super) struct Database {
     /// How many there were.
     connections: u64,
     url: DatabaseUrl,
+    access: Access,
+}
+
+/// What is to be done with a database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and change it; a file that is not there is made.
+    Work,
+    /// Read what is there.
+    Look,
 }
 
 impl Database {
     /// Connects once; a database that is not there now is an error.
-    pub(super) fn connect(url: DatabaseUrl) -> crate::error::Result<Self> {
+    pub(super) fn connect(url: DatabaseUrl, access: Access) -> crate::error::Result<Self> {
         sqlx::any::install_default_drivers();
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -92,6 +105,7 @@ impl Database {
             connection: None,
             connections: 0,
             url,
+            access,
         };
         match database.reconnect() {
             Ok(()) => Ok(database),
@@ -109,18 +123,22 @@ impl Database {
     }
 
     fn reconnect(&mut self) -> Answer<()> {
-        let address = self.url.for_driver();
-        let connected = self.runtime.block_on(async {
-            let connecting = AnyConnection::connect(&address);
-            match tokio::time::timeout(CONNECT, connecting).await {
-                Ok(connected) => connected,
-                Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-            }
-        });
+        // A wait for a lock is no reason for a warning with the statement.
+        let options: AnyConnectOptions = self.url.for_driver(self.access).parse()?;
+        let options = options.disable_statement_logging();
+        let connected = self
+            .runtime
+            .block_on(in_time(CONNECT, AnyConnection::connect_with(&options)));
         self.connection = Some(connected?);
         self.connections += 1;
-        if !self.is_postgres() {
-            self.execute(&format!("PRAGMA busy_timeout = {}", BUSY.as_millis()), &[])?;
+        let settings = if self.is_postgres() {
+            // The server soon gives up a machine that is gone, and its locks.
+            "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET idle_in_transaction_session_timeout = '60s'".to_owned()
+        } else {
+            format!("PRAGMA busy_timeout = {}", BUSY.as_millis())
+        };
+        for setting in settings.split("; ") {
+            self.execute(setting, &[])?;
         }
         Ok(())
     }
@@ -138,6 +156,8 @@ impl Database {
             };
             let fault = match ready.and_then(|()| talk(self)) {
                 Ok(told) => return Ok(told),
+                // The database has done its part.
+                Err(Fault::Other(error)) => return Err(error),
                 Err(fault) => fault,
             };
             // Whatever it was in the middle of is rolled back with the connection.
@@ -171,10 +191,11 @@ impl Database {
                 Bind::Text(value) => query.bind((*value).to_owned()),
             };
         }
-        Ok(self.runtime.block_on(query.fetch_all(connection))?)
+        let rows = in_time(ANSWER, query.fetch_all(connection));
+        Ok(self.runtime.block_on(rows)?)
     }
 
-    /// Runs a statement, and gives the number of rows that it changed.
+    /// Runs a statement for what it changes.
     pub(super) fn execute(&mut self, sql: &str, binds: &[Bind<'_>]) -> Answer<()> {
         self.rows(sql, binds).map(drop)
     }
@@ -212,6 +233,17 @@ impl Database {
             url: self.url.to_string(),
             message: message.into(),
         }
+    }
+}
+
+/// What comes of `work`, if it comes within `limit`.
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::{Local, NaiveDateTime, TimeZone};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use time::OffsetDateTime;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::super::python_json;
 use super::super::state::{State, StudyRecord};
@@ -27,7 +27,7 @@ pub(super) fn read(database: &mut Database, name: &str, state: &mut State) -> An
         return Ok(());
     };
     if state.study(study).is_none() {
-        // Never read, or deleted and made anew.
+        // Never read, or made anew under another id.
         *state = State::default();
     }
     state.put_study(StudyRecord {
@@ -44,7 +44,9 @@ pub(super) fn read(database: &mut Database, name: &str, state: &mut State) -> An
         .filter(|trial| !trial.state.is_finished())
         .map(|trial| trial.id.to_string())
         .collect();
-    let mut new = format!("number >= {}", known.len());
+    // Ids rise within a study, as trials are made under its lock.
+    let newest = known.last().map_or(-1, |trial| trial.id);
+    let mut new = format!("trial_id > {newest}");
     if !open.is_empty() {
         new += &format!(" OR trial_id IN ({})", open.join(", "));
     }
@@ -234,11 +236,13 @@ fn number(row: &AnyRow, column: usize) -> Answer<f64> {
     })
 }
 
-/// A moment, written as the time of the clock on the wall.
+/// A moment in UTC, as [`super::changes`] writes it.
 fn moment(text: Option<String>) -> Option<OffsetDateTime> {
-    let local = NaiveDateTime::parse_from_str(&text?, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-    let at = Local.from_local_datetime(&local).earliest()?;
-    OffsetDateTime::from_unix_timestamp_nanos(at.timestamp_nanos_opt()?.into()).ok()
+    let format = format_description!(
+        "[year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond]]]"
+    );
+    let at = PrimitiveDateTime::parse(&text?, format).ok()?;
+    Some(at.assume_utc())
 }
 
 fn damaged(database: &Database, message: &str) -> Fault {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use url::Url;
 
+use super::database::Access;
 use crate::error::{Result, SearchError};
 
 /// The address of a database. It is shown without its password.
@@ -28,8 +29,10 @@ impl DatabaseUrl {
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |message: &str| Err(SearchError::Setting(format!("storage {message}")));
         let Some((scheme, rest)) = text.split_once("://") else {
+            // What has an @ may have a password before it.
+            let shown = text.rsplit('@').next().unwrap_or(text);
             return wrong(&format!(
-                "`{text}`: is no address of a database, such as postgresql://user@host/database or sqlite:///file.db"
+                "`{shown}`: is no address of a database, such as postgresql://user@host/database or sqlite:///file.db"
             ));
         };
         let (database, _driver) = scheme.split_once('+').unwrap_or((scheme, ""));
@@ -37,6 +40,9 @@ impl DatabaseUrl {
             "sqlite" => match rest.strip_prefix('/') {
                 None | Some("" | ":memory:") => wrong(&format!(
                     "`{text}`: names no file; write sqlite:///file.db, or sqlite:////folder/file.db for an absolute path"
+                )),
+                Some(path) if path.contains('?') => wrong(&format!(
+                    "`{text}`: settings after `?` are Python's; leave them out"
                 )),
                 Some(path) => Ok(Self(Place::Sqlite(PathBuf::from(path)))),
             },
@@ -56,6 +62,17 @@ impl DatabaseUrl {
         }
     }
 
+    /// The address from wherever: the path of a file, made absolute.
+    ///
+    /// # Errors
+    /// The working folder cannot be told.
+    pub fn absolute(self) -> std::io::Result<Self> {
+        Ok(match self.0 {
+            Place::Sqlite(path) => Self(Place::Sqlite(std::path::absolute(path)?)),
+            place => Self(place),
+        })
+    }
+
     /// The file, where the database is one.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.0 {
@@ -65,11 +82,15 @@ impl DatabaseUrl {
     }
 
     /// The address as the driver reads it, password included.
-    pub(super) fn for_driver(&self) -> String {
+    pub(super) fn for_driver(&self, access: Access) -> String {
         match &self.0 {
             Place::Sqlite(path) => {
                 let path = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
-                format!("sqlite:{path}?mode=rwc")
+                let mode = match access {
+                    Access::Work => "rwc",
+                    Access::Look => "ro",
+                };
+                format!("sqlite:{path}?mode={mode}")
             }
             Place::Postgres(url) => url.to_string(),
         }
@@ -113,11 +134,11 @@ mod tests {
     fn addresses_of_sqlalchemy_are_read_and_shown_without_passwords() {
         let shown = |text: &str| DatabaseUrl::parse(text).unwrap().to_string();
         assert_eq!(shown("sqlite:///a b.db"), "sqlite:///a b.db");
-        let absolute = DatabaseUrl::parse("sqlite:////tmp/é?.db").unwrap();
-        assert_eq!(absolute.file(), Some(Path::new("/tmp/é?.db")));
+        let absolute = DatabaseUrl::parse("sqlite:////tmp/é.db").unwrap();
+        assert_eq!(absolute.file(), Some(Path::new("/tmp/é.db")));
         assert_eq!(
-            absolute.for_driver(),
-            "sqlite:%2Ftmp%2F%C3%A9%3F%2Edb?mode=rwc"
+            absolute.for_driver(Access::Work),
+            "sqlite:%2Ftmp%2F%C3%A9%2Edb?mode=rwc"
         );
         assert_eq!(
             shown("postgresql+psycopg2://me:secret@host:5433/db?sslmode=require&password=secret"),
@@ -129,13 +150,15 @@ mod tests {
         );
         let url = DatabaseUrl::parse("postgresql://me:secret@host/db").unwrap();
         assert!(!format!("{url:?}").contains("secret"));
-        assert!(url.for_driver().contains("secret"));
+        assert!(url.for_driver(Access::Look).contains("secret"));
     }
 
     #[test]
     fn what_is_no_address_of_a_database_is_refused() {
         let message = |text: &str| DatabaseUrl::parse(text).unwrap_err().to_string();
         assert!(message("study.db").contains("is no address"));
+        assert!(!message("postgresql:/me:secret@host/db").contains("secret"));
+        assert!(message("sqlite:///study.db?timeout=3").contains("leave them out"));
         assert!(message("mysql://me@host/db").contains("`mysql://…`"));
         assert!(message("sqlite://study.db").contains("sqlite:///file.db"));
         assert!(message("sqlite:///:memory:").contains("names no file"));
