@@ -288,10 +288,10 @@ impl Place<'_> {
         let metrics = std::fs::read_to_string(run.join("metrics.jsonl"))?;
         metrics
             .lines()
+            .rev()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter(|record| record["split"] == "validation")
-            .filter_map(|record| record["loss"].as_f64())
-            .last()
+            .find_map(|record| record["loss"].as_f64())
             .context("the run was never evaluated")
     }
 }

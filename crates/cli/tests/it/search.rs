@@ -1,6 +1,7 @@
 //! Searches of a few tiny trials, and what they leave.
 
 use std::fs;
+use std::io::{self, Write};
 
 use serde_json::Value;
 
@@ -482,7 +483,9 @@ fn searches_share_a_database() {
 #[test]
 fn searches_share_a_server_of_postgresql() {
     let Ok(url) = std::env::var("LLM_POSTGRES_URL") else {
-        eprintln!(
+        // Straight to stderr: what tests print is captured.
+        let _ = writeln!(
+            io::stderr(),
             "SKIPPED: LLM_POSTGRES_URL names no server; cargo xtask ci --only servers starts one"
         );
         return;

@@ -1,5 +1,6 @@
 //! Studies in databases: SQLite always, PostgreSQL where a server is there to be tried; `cargo xtask ci --only servers` starts one.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +19,9 @@ const SPACE: &str = "x = { min = -5.0, max = 5.0 }\nkind = ['a', 'b', 'ü']";
 pub(crate) fn postgres() -> Option<String> {
     static DATABASES: AtomicUsize = AtomicUsize::new(0);
     let Ok(server) = std::env::var("LLM_POSTGRES_URL") else {
-        eprintln!(
+        // Straight to stderr: what tests print is captured.
+        let _ = writeln!(
+            io::stderr(),
             "SKIPPED: LLM_POSTGRES_URL names no PostgreSQL server; cargo xtask ci --only servers starts one"
         );
         return None;
