@@ -181,9 +181,12 @@ impl Stage {
             }
             Stage::Servers => {
                 let server = Postgres::start()?;
-                // The name `postgresql` is in every test that needs one.
-                let tests = "test --locked -p llm-search -p llm-cli --features llm-search/rdb --test it -- postgresql";
-                check(workspace.cargo(tests).env("LLM_POSTGRES_URL", server.url()))
+                // Its name is in that of every test that needs one.
+                check(
+                    workspace
+                        .cargo("test --workspace --locked -- postgresql")
+                        .env("LLM_POSTGRES_URL", server.url()),
+                )
             }
             Stage::Crash => check(
                 workspace

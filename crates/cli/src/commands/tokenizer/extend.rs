@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::TokenizerArg;
 use crate::failure::as_usage;
-use crate::named_model;
 use crate::output::{self, Overwrite};
 use crate::printer::Printer;
+use crate::{interrupt, named_model};
 
 /// Arguments of `llm tokenizer extend`.
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     let extended = tokenizer
         .extended(&args.add, args.special)
         .map_err(as_usage)?;
+    // Its files belong together; they are written in no time.
+    interrupt::defer();
     extended.save(&args.output_dir)?;
     printer.line(format_args!(
         "{}: {}",

@@ -122,6 +122,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     interrupt::check()?;
     let tokenizer = tokenizer?;
     documents.borrow().finish(printer);
+    // Its files belong together; they are written in no time.
+    interrupt::defer();
     tokenizer.save(&args.output_dir)?;
     printer.line(format_args!(
         "{}: {}",
