@@ -127,21 +127,16 @@ impl StudyFolder {
     /// The study, without a sampler or pruner of its own.
     ///
     /// # Errors
-    /// The journal or the database can't be read, or the study there has other metrics.
+    /// The journal can't be read, or its study has other metrics.
     pub(crate) fn study(&self, settings: &SearchSettings, space: Space) -> anyhow::Result<Study> {
-        match settings.database()? {
-            Some(url) => shared_study(url, settings, space),
-            None => {
-                let storage = JournalStorage::open(&self.0.join(JOURNAL))?;
-                Ok(Study::open(Box::new(storage), space, settings.options())?)
-            }
-        }
+        let storage = JournalStorage::open(&self.0.join(JOURNAL))?;
+        Ok(Study::open(Box::new(storage), space, settings.options())?)
     }
 
     /// The study, to be looked at, for which the right to read is enough.
     ///
     /// # Errors
-    /// Those of [`Self::study`].
+    /// The journal or the database can't be read, or has no such study.
     pub(crate) fn look(&self, settings: &SearchSettings) -> anyhow::Result<Study> {
         let storage: Box<dyn Storage> = match settings.database()? {
             Some(url) => Box::new(RdbStorage::open_existing(url, &settings.study_name)?),

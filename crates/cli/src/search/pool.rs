@@ -1,6 +1,5 @@
 //! Workers that run the trials of one study side by side, each trial in a process of its own.
 
-use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -148,7 +147,10 @@ impl<'a> Pool<'a> {
                     self.progress.begin(started.number);
                     let ended = self.trial(&started);
                     self.progress.end(started.number);
-                    ended?;
+                    match ended {
+                        Err(error) if is_of_trial(&error) => self.leave(started.number)?,
+                        ended => ended?,
+                    }
                 }
                 Asked::Enough | Asked::Wait => {
                     let is_lost = !study.recover(Recovery::DeadWorkers)?.is_empty();
@@ -175,16 +177,9 @@ impl<'a> Pool<'a> {
             arguments.extend(["--set".to_owned(), assignment]);
         }
         let mut run = TrialRun::start(&arguments, &folder)?;
-        let is_taken = Cell::new(false);
         let report = |step: u64, loss: f64| {
             let mut study = self.lock();
-            match study.report(number, i64::try_from(step)?, loss) {
-                Err(SearchError::Trial { .. }) => {
-                    is_taken.set(true);
-                    return Ok(Verdict::Stop);
-                }
-                reported => reported?,
-            }
+            study.report(number, i64::try_from(step)?, loss)?;
             self.progress.evaluated(number, step, loss);
             let done = ended(&study);
             self.progress.show(done, self.time_left(done));
@@ -194,7 +189,7 @@ impl<'a> Pool<'a> {
         };
         let look = || {
             if is_due(&self.shown, SHOW) {
-                // A place that is away for now is waited for by the next report.
+                // A database that does not answer is the next report's to tell.
                 let _ = self.lock().keep_alive();
             }
             match self.over() {
@@ -203,14 +198,8 @@ impl<'a> Pool<'a> {
             }
         };
         let ended = run.follow(report, look)?;
-        if is_taken.get() {
-            return self.leave(number);
-        }
         let outcome = match ended {
-            Ended::Trained => match self.measure(number, &run) {
-                Err(error) if is_of_trial(&error) => return self.leave(number),
-                measured => measured?,
-            },
+            Ended::Trained => self.measure(number, &run)?,
             // On a terminal Ctrl-C reaches the run itself too.
             Ended::Failed(_) if interrupt::pending().is_some() => {
                 self.folder.slim(number)?;
@@ -227,10 +216,7 @@ impl<'a> Pool<'a> {
             },
         };
         let mut study = self.lock();
-        match study.tell(number, &outcome) {
-            Err(SearchError::Trial { .. }) => return self.leave(number),
-            told => told?,
-        }
+        study.tell(number, &outcome)?;
         let results = Results::new(&study, self.settings);
         results.save(self.folder)?;
         self.tell(&study, &results, number);

@@ -84,16 +84,8 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// One line names the path, and nothing else is said or left.
 fn check(place: &Place, command: &str, path: &str, ended: &Ended) {
-    let stderr = &ended.stderr;
-    assert!(!stderr.contains("panicked"), "{command}: {stderr}");
-    assert_eq!(ended.code, 1, "{command}: {stderr}");
+    ended.names_fault(command, path);
     assert_eq!(ended.stdout, "", "{command}");
-    let faults: Vec<_> = stderr
-        .lines()
-        .filter(|line| line.starts_with("error: "))
-        .collect();
-    assert_eq!(faults.len(), 1, "{command}: {stderr}");
-    assert!(faults[0].contains(path), "{command}: {stderr}");
     assert!(
         !place.path().join("out").exists(),
         "{command} leaves output"

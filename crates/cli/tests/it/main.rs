@@ -58,6 +58,20 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// Checks that the command was refused, for its data, in one line that names `path`.
+    #[track_caller]
+    fn names_fault(&self, command: &str, path: &str) {
+        let stderr = &self.stderr;
+        assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+        assert_eq!(self.code, 1, "{command}: {stderr}");
+        let is_fault = |line: &&str| line.starts_with("error: ");
+        let faults: Vec<_> = stderr.lines().filter(is_fault).collect();
+        assert_eq!(faults.len(), 1, "{command}: {stderr}");
+        assert!(faults[0].contains(path), "{command}: {stderr}");
+    }
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         Self {

@@ -33,19 +33,6 @@ fn words(command: &str) -> Vec<&str> {
     command.split_whitespace().collect()
 }
 
-/// One line names the path; no result is printed.
-fn check(command: &str, path: &str, ended: &Ended) {
-    let stderr = &ended.stderr;
-    assert!(!stderr.contains("panicked"), "{command}: {stderr}");
-    assert_eq!(ended.code, 1, "{command}: {stderr}");
-    let faults: Vec<_> = stderr
-        .lines()
-        .filter(|line| line.starts_with("error: "))
-        .collect();
-    assert_eq!(faults.len(), 1, "{command}: {stderr}");
-    assert!(faults[0].contains(path), "{command}: {stderr}");
-}
-
 #[test]
 fn what_is_there_is_written_over_only_with_force() {
     let place = place();
@@ -57,7 +44,7 @@ fn what_is_there_is_written_over_only_with_force() {
             place.write(&name, "mine");
         }
         let command = command.replace('@', &name);
-        check(&command, &name, &place.run(&words(&command)));
+        place.run(&words(&command)).names_fault(&command, &name);
         let kept = if end.is_empty() { "there/mine" } else { &name };
         assert_eq!(place.read(kept), "mine", "{command}");
     }
@@ -70,7 +57,7 @@ fn a_file_in_the_way_of_a_folder_and_a_folder_in_the_way_of_a_file_are_named() {
     place.write("file", "mine");
     for (command, end) in rows() {
         let below = command.replace('@', &format!("file/out{end}"));
-        check(&below, "file", &place.run(&words(&below)));
+        place.run(&words(&below)).names_fault(&below, "file");
         let name = if end.is_empty() {
             "file".to_owned()
         } else {
@@ -89,7 +76,7 @@ fn a_file_in_the_way_of_a_folder_and_a_folder_in_the_way_of_a_file_are_named() {
             ""
         };
         let other = command.replace('@', &name) + force;
-        check(&other, &name, &place.run(&words(&other)));
+        place.run(&words(&other)).names_fault(&other, &name);
         let kept = if end.is_empty() {
             name
         } else {
@@ -113,7 +100,7 @@ fn a_folder_that_may_not_be_written_is_named() {
     for (command, end) in rows() {
         let command = command.replace('@', &format!("locked/out{end}"));
         let ended = nobody.run(&words(&command));
-        check(&command, "locked", &ended);
+        ended.names_fault(&command, "locked");
         assert!(
             ended.stderr.to_lowercase().contains("permission denied"),
             "{command}: {}",
@@ -146,7 +133,7 @@ fn a_disk_that_fills_leaves_no_half_of_a_file() {
         place.write(&format!("there{end}"), "mine");
         let command = command.replace('@', &name);
         let ended = on_a_full_disk(&place, 0, &command);
-        check(&command, "", &ended);
+        ended.names_fault(&command, "");
         let left = place.path().join(&name);
         assert!(!left.is_file(), "{command} leaves a file");
     }

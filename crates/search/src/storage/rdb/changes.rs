@@ -103,16 +103,16 @@ fn create_trial(database: &mut Database, study: i64, new: &NewTrial, worker: &st
     }
     attributes(database, "trial_user", trial, &new.user_attributes)?;
     attributes(database, "trial_system", trial, &new.system_attributes)?;
-    if new.state == TrialState::Running {
-        attribute(
-            database,
-            "trial_system",
-            trial,
-            WORKER,
-            &Value::from(worker),
-        )?;
+    sign(database, trial, new.state, worker)
+}
+
+/// Notes who works on a trial that runs.
+fn sign(database: &mut Database, trial: i64, state: TrialState, worker: &str) -> Answer<()> {
+    if state != TrialState::Running {
+        return Ok(());
     }
-    Ok(())
+    let name = Value::from(worker);
+    attribute(database, "trial_system", trial, WORKER, &name)
 }
 
 fn set_parameter(database: &mut Database, trial: i64, parameter: &TrialParameter) -> Answer<()> {
@@ -151,15 +151,7 @@ fn set_state(
     if database.integer(&sql, &[])?.is_none() {
         return Ok(());
     }
-    if state == TrialState::Running {
-        attribute(
-            database,
-            "trial_system",
-            trial,
-            WORKER,
-            &Value::from(worker),
-        )?;
-    }
+    sign(database, trial, state, worker)?;
     set_values(database, trial, values.unwrap_or_default())
 }
 
