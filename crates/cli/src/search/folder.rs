@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use llm_search::{DatabaseUrl, JournalStorage, RdbStorage, Space, Storage, Study};
+use llm_search::{JournalStorage, RdbStorage, Space, Storage, Study};
 
 use super::settings::SearchSettings;
 use crate::output::{self, OutputFile, Overwrite};
@@ -156,19 +156,6 @@ impl StudyFolder {
         }
         Ok(())
     }
-}
-
-/// The study in a database, which needs no folder.
-///
-/// # Errors
-/// The database can't be reached, or the study there has other metrics.
-pub(crate) fn shared_study(
-    url: DatabaseUrl,
-    settings: &SearchSettings,
-    space: Space,
-) -> anyhow::Result<Study> {
-    let storage = RdbStorage::open(url, &settings.study_name)?;
-    Ok(Study::open(Box::new(storage), space, settings.options())?)
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {

@@ -9,13 +9,15 @@ mod pool;
 mod progress;
 mod results;
 mod settings;
+mod shared;
 mod trial;
 mod trials_config;
 
 pub(crate) use figures::{Figures, Picture, in_words};
-pub(crate) use folder::{StudyFolder, shared_study};
+pub(crate) use folder::StudyFolder;
 pub(crate) use metric::Metric;
 pub(crate) use pool::{Pool, Stop};
 pub(crate) use results::Results;
 pub(crate) use settings::{Metrics, SearchSettings};
+pub(crate) use shared::shared_study;
 pub(crate) use trials_config::TrialsConfig;

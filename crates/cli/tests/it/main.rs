@@ -26,6 +26,7 @@ mod resume;
 mod runs;
 mod sampling;
 mod search;
+mod search_shared;
 mod selftest;
 mod tokenizer;
 mod train;

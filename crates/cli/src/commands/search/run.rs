@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use llm_data::Source;
 use llm_search::{DatabaseUrl, Recovery, SamplerConfig, SearchError, Study};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::args::DeviceArgs;
 use crate::config::{ConfigFile, Layers};
@@ -25,8 +25,6 @@ use crate::{cache_folder, interrupt};
 /// What is searched without `--config`.
 const SEARCH_SMALL: &str = include_str!("../../../../../configs/search-small.toml");
 
-/// A note on a study in a database: what its trials have in common.
-const FINGERPRINT: &str = "llm:search";
 /// Optuna's note on a study: what its values are called.
 const METRIC_NAMES: &str = "study:metric_names";
 
@@ -188,7 +186,7 @@ fn fresh(args: &RunArgs, printer: Printer) -> anyhow::Result<()> {
     let overwrite = Overwrite::from_force(args.force);
     StudyFolder::check(args.output_dir.as_deref(), overwrite)?;
     // A database that refuses leaves no folder behind.
-    let shared = joined(&settings, &trials)?;
+    let shared = shared_study(&settings, &trials)?;
     let has_trials = shared
         .as_ref()
         .is_some_and(|study| !study.trials().is_empty());
@@ -218,7 +216,7 @@ fn resumed(args: &RunArgs, path: &Path, printer: Printer) -> anyhow::Result<()> 
     let config = layers.clone().resolve()?;
     let prepared = llm_data::prepare(&config.data, &config.tokenizer, &cache_folder::find()?)?;
     let trials = TrialsConfig::new(layers, prepared);
-    let shared = joined(&settings, &trials)?;
+    let shared = shared_study(&settings, &trials)?;
     search(args, &settings, &folder, &trials, shared, printer)
 }
 
@@ -297,51 +295,6 @@ fn search(
         ))?;
     }
     Ok(())
-}
-
-/// The study in the database, if the settings name one.
-///
-/// # Errors
-/// The database can't be reached, or the trials of the study there are not those of this search.
-fn joined(settings: &SearchSettings, trials: &TrialsConfig) -> anyhow::Result<Option<Study>> {
-    let Some(url) = settings.database()? else {
-        return Ok(None);
-    };
-    let mut study = shared_study(url, settings, trials.restrict(settings)?)?;
-    let mine = trials.fingerprint(settings)?;
-    let theirs = study.note_once(FINGERPRINT, &mine)?;
-    match differing(&mine, &theirs) {
-        None if study.options().seed != settings.seed => bail!(
-            "the study `{}` in the database has the seed {}, this search {}; give the same with --seed, or another --study-name",
-            settings.study_name,
-            study.options().seed,
-            settings.seed
-        ),
-        None => Ok(Some(study)),
-        Some(key) => bail!(
-            "the study `{}` in the database is another search, whose {key} differs; give this one a name with --study-name",
-            settings.study_name
-        ),
-    }
-}
-
-/// The first key, by its path, in which two values differ.
-fn differing(mine: &Value, theirs: &Value) -> Option<String> {
-    match (mine, theirs) {
-        (Value::Object(mine), Value::Object(theirs)) => {
-            let keys = mine.keys().chain(theirs.keys());
-            keys.into_iter().find_map(|key| {
-                let value = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                let inner = differing(&value(mine), &value(theirs))?;
-                Some(if inner.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{key}.{inner}")
-                })
-            })
-        }
-        _ => (mine != theirs).then(String::new),
-    }
 }
 
 /// An error of a space whose points are all refused, with why the last one was.
