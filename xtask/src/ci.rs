@@ -18,7 +18,7 @@ use crate::{readme, tidy};
 /// Arguments of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also run the tests on a GPU driver, on emulated processors, with Parquet and with a PostgreSQL server, and the long crash test.
+    /// Also run the tests with checked arithmetic, on a GPU driver, on emulated processors, with Parquet and with a PostgreSQL server, and the long crash test.
     #[arg(long)]
     full: bool,
     /// Run only the tests on a GPU driver.
@@ -41,6 +41,7 @@ enum Stage {
     Docs,
     Backends,
     Readme,
+    Debug,
     Gpu,
     Cpus,
     Parquet,
@@ -105,7 +106,12 @@ fn chosen(args: &Args) -> Vec<Stage> {
             args.full
                 || !matches!(
                     stage,
-                    Stage::Gpu | Stage::Cpus | Stage::Parquet | Stage::Servers | Stage::Crash
+                    Stage::Debug
+                        | Stage::Gpu
+                        | Stage::Cpus
+                        | Stage::Parquet
+                        | Stage::Servers
+                        | Stage::Crash
                 )
         }
     };
@@ -133,6 +139,7 @@ impl Stage {
                 "the GPU backends, the reference backend, downloads and Parquet type-check"
             }
             Stage::Readme => "the commands of README.md run, its figures are the measured ones",
+            Stage::Debug => "the tests, with arithmetic checked for overflow and debug assertions",
             Stage::Gpu => "GPU tests, on a graphics card or a software Vulkan driver",
             Stage::Cpus => "kernels on processors with AVX2 and without, by emulation",
             Stage::Parquet => "the tests of text, with Parquet",
@@ -168,23 +175,23 @@ impl Stage {
                 )
             }
             Stage::Readme => readme::run(workspace, &readme::Args::default()),
+            Stage::Debug => check(&mut workspace.cargo("test --workspace --locked")),
             Stage::Gpu => {
                 check_vulkan_driver()?;
-                check(
-                    &mut workspace
-                        .cargo("test -p llm-models --features wgpu --locked --test it -- gpu"),
-                )
+                check(&mut workspace.cargo(
+                    "test -p llm-models --release --features wgpu --locked --test it -- gpu",
+                ))
             }
             Stage::Cpus => cpus::run(workspace),
-            Stage::Parquet => {
-                check(&mut workspace.cargo("test -p llm-data --features parquet --locked"))
-            }
+            Stage::Parquet => check(
+                &mut workspace.cargo("test -p llm-data --release --features parquet --locked"),
+            ),
             Stage::Servers => {
                 let server = Postgres::start()?;
                 // Its name is in that of every test that needs one.
                 check(
                     workspace
-                        .cargo("test --workspace --locked -- postgresql")
+                        .cargo("test --workspace --release --locked -- postgresql")
                         .env("LLM_POSTGRES_URL", server.url()),
                 )
             }
@@ -230,8 +237,8 @@ fn check_vulkan_driver() -> Result<()> {
 
 /// Runs all tests: streams their output, and counts what the test programs report.
 fn run_tests(workspace: &Workspace) -> Result<(Counts, Result<()>)> {
-    // One failing program must not hide the others.
-    let mut command = workspace.cargo("test --workspace --locked --no-fail-fast");
+    // One failing program must not hide the others. The profile is that of the program: all libraries are built once.
+    let mut command = workspace.cargo("test --workspace --release --locked --no-fail-fast");
     let line = shown(&command);
     eprintln!("$ {line}");
     let mut child = command
@@ -339,7 +346,7 @@ mod tests {
         check_stages(&[], "fmt clippy tidy docs backends readme test");
         check_stages(
             &["--full"],
-            "fmt clippy tidy docs backends readme gpu cpus parquet servers crash test",
+            "fmt clippy tidy docs backends readme debug gpu cpus parquet servers crash test",
         );
         check_stages(&["--gpu"], "gpu");
         check_stages(&["--only", "cpus"], "cpus");

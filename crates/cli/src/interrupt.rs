@@ -1,17 +1,16 @@
 //! Ctrl-C and SIGTERM.
 //!
 //! A command that can stop tidily calls [`defer`]: the first signal then only raises a flag, which the command finds with [`pending`] at
-//! its next step, and a second signal ends the process at once. Every other command is ended by the first signal. Who has a whole screen
-//! that must be left first takes [`Watch`] and ends the process itself.
+//! its next step, and a second signal ends the process at once. Every other command is ended by the first signal. What a command has begun and not
+//! finished goes with it in any case. Who has a whole screen that must be left first takes [`Watch`] and ends the process itself.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{SigId, flag, low_level};
+use signal_hook::low_level;
 
 use crate::failure::Interrupted;
 
@@ -25,16 +24,6 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    const ALL: [Self; 2] = [Self::Interrupt, Self::Terminate];
-
-    /// The number that the operating system gives it.
-    fn number(self) -> i32 {
-        match self {
-            Self::Interrupt => SIGINT,
-            Self::Terminate => SIGTERM,
-        }
-    }
-
     /// 128 + the number of the signal, as shells report it.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
@@ -52,113 +41,128 @@ impl Signal {
     }
 }
 
-/// What the signal handlers share with the program. They only touch atomics.
-struct Flags {
+/// What the thread that hears signals shares with the program.
+struct State {
+    /// The last signal that was not dealt with.
+    pending: Option<Signal>,
     /// Whether the next signal ends the process.
-    at_once: Arc<AtomicBool>,
-    /// Exit code of the first signal seen; 0 before.
-    code: Arc<AtomicUsize>,
-    /// The handlers that end the process.
-    ends: Handlers,
-    /// The handlers that make the next signal end it, unless somebody watches.
-    arming: Handlers,
+    at_once: bool,
+    /// Whether Ctrl-C never does.
+    survives: bool,
+    watch: Watching,
 }
 
-/// Handlers that can be taken away again.
-#[derive(Default)]
-struct Handlers(Mutex<Vec<(Signal, SigId)>>);
-
-impl Handlers {
-    fn add(&self, signal: Signal, id: SigId) {
-        self.list().push((signal, id));
-    }
-
-    /// Takes away those of the signals that are meant.
-    fn remove(&self, is_meant: impl Fn(Signal) -> bool) {
-        self.list().retain(|(signal, id)| {
-            let goes = is_meant(*signal);
-            if goes {
-                low_level::unregister(*id);
-            }
-            !goes
-        });
-    }
-
-    fn list(&self) -> MutexGuard<'_, Vec<(Signal, SigId)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Whether somebody watches, who ends the process in the place of a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watching {
+    Nobody,
+    /// And no signal has come since the last look.
+    Nothing,
+    /// And one has.
+    Came,
 }
 
-impl Flags {
-    /// From now on a signal makes the next one end the process.
-    fn arm(&self) -> io::Result<()> {
-        for signal in Signal::ALL {
-            let id = flag::register(signal.number(), self.at_once.clone())?;
-            self.arming.add(signal, id);
-        }
-        Ok(())
-    }
+static STATE: Mutex<State> = Mutex::new(State {
+    pending: None,
+    at_once: true,
+    survives: false,
+    watch: Watching::Nobody,
+});
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-static FLAGS: OnceLock<Flags> = OnceLock::new();
-
-/// Installs the handlers; the first signal ends the process until [`defer`] is called.
+/// Begins to hear signals; the first ends the process until [`defer`] is called.
 ///
 /// # Errors
-/// The operating system refuses a handler.
+/// The operating system refuses it.
 pub(crate) fn install() -> anyhow::Result<()> {
-    let _ = FLAGS.set(handlers().context("cannot catch signals")?);
+    let hear = listening().context("cannot catch signals")?;
+    // In a thread, because a handler may do next to nothing: neither remove a file nor wait for who makes one.
+    let thread = thread::Builder::new().name("signals".to_owned());
+    thread.spawn(hear).context("cannot start a thread")?;
     Ok(())
 }
 
-fn handlers() -> io::Result<Flags> {
-    let flags = Flags {
-        at_once: Arc::new(AtomicBool::new(true)),
-        code: Arc::new(AtomicUsize::new(0)),
-        ends: Handlers::default(),
-        arming: Handlers::default(),
-    };
-    for signal in Signal::ALL {
-        let (number, status) = (signal.number(), signal.exit_code());
-        // Handlers run in this order: a first signal passes the shutdown, and arms it for the second.
-        let at_once = flags.at_once.clone();
-        let end = flag::register_conditional_shutdown(number, status.into(), at_once)?;
-        flags.ends.add(signal, end);
-        flag::register_usize(number, flags.code.clone(), status.into())?;
+/// What hears signals, each when it comes, and never ends.
+#[cfg(unix)]
+fn listening() -> io::Result<impl FnOnce() + Send> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    Ok(move || {
+        for signal in signals.forever() {
+            receive(match signal {
+                SIGINT => Signal::Interrupt,
+                _ => Signal::Terminate,
+            });
+        }
+    })
+}
+
+/// The same where a handler can do no more than raise a flag, which is looked at now and then.
+#[cfg(not(unix))]
+fn listening() -> io::Result<impl FnOnce() + Send> {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let kinds = [(SIGINT, Signal::Interrupt), (SIGTERM, Signal::Terminate)];
+    let flags = kinds.map(|(number, signal)| {
+        let came = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(number, came.clone()).map(|_| (came, signal))
+    });
+    let flags = flags.into_iter().collect::<io::Result<Vec<_>>>()?;
+    Ok(move || {
+        loop {
+            thread::sleep(std::time::Duration::from_millis(20));
+            for (came, signal) in &flags {
+                if came.swap(false, Ordering::SeqCst) {
+                    receive(*signal);
+                }
+            }
+        }
+    })
+}
+
+/// Does what a signal does.
+fn receive(signal: Signal) {
+    let mut state = state();
+    state.pending = Some(signal);
+    if state.watch != Watching::Nobody {
+        state.watch = Watching::Came;
+    } else if state.survives && signal == Signal::Interrupt {
+        // However often it comes.
+    } else if state.at_once {
+        let _nothing_new = llm_files::remove_partial();
+        low_level::exit(signal.exit_code().into());
+    } else {
+        state.at_once = true;
     }
-    flags.arm()?;
-    Ok(flags)
+}
+
+/// Waits for the end where a signal is about to end the process: what the command says meanwhile is not true any more.
+pub(crate) fn settle() {
+    drop(state());
 }
 
 /// From now on the first signal only raises the flag behind [`pending`].
 pub(crate) fn defer() {
-    if let Some(flags) = FLAGS.get() {
-        flags.at_once.store(false, Ordering::SeqCst);
-    }
+    state().at_once = false;
 }
 
 /// From now on the first signal ends the process, as before [`defer`].
 pub(crate) fn at_once() {
-    if let Some(flags) = FLAGS.get() {
-        flags.at_once.store(true, Ordering::SeqCst);
-    }
+    state().at_once = true;
 }
 
 /// From now on Ctrl-C only raises the flag behind [`pending`], however often it is pressed; SIGTERM stays as it was.
 pub(crate) fn survive() {
-    if let Some(flags) = FLAGS.get() {
-        for handlers in [&flags.ends, &flags.arming] {
-            handlers.remove(|signal| signal == Signal::Interrupt);
-        }
-    }
+    state().survives = true;
 }
 
 /// Takes the signal that has come in since [`defer`], if any: it is dealt with, and the next one is a first one again.
 pub(crate) fn take() -> Option<Signal> {
-    let signal = pending()?;
-    let flags = FLAGS.get()?;
-    flags.code.store(0, Ordering::SeqCst);
-    flags.at_once.store(false, Ordering::SeqCst);
+    let mut state = state();
+    let signal = state.pending.take()?;
+    state.at_once = false;
     Some(signal)
 }
 
@@ -167,18 +171,13 @@ pub(crate) fn on_eof() {
     thread::spawn(|| {
         // What can't be read has ended.
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        // The signal is one that is caught: there is nothing to fail.
-        let _ = low_level::raise(SIGTERM);
+        receive(Signal::Terminate);
     });
 }
 
 /// The signal that has come in since [`defer`], if any.
 pub(crate) fn pending() -> Option<Signal> {
-    match FLAGS.get()?.code.load(Ordering::SeqCst) {
-        130 => Some(Signal::Interrupt),
-        143 => Some(Signal::Terminate),
-        _ => None,
-    }
+    state().pending
 }
 
 /// Fails when a signal has come in.
@@ -189,58 +188,42 @@ pub(crate) fn check() -> Result<(), Interrupted> {
     pending().map_or(Ok(()), |signal| Err(Interrupted(signal)))
 }
 
-/// Sees every signal, none of which ends the process until this is dropped.
+/// Sees every signal, none of which ends the process until this is dropped. There is one at a time.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    came: Arc<AtomicBool>,
-    ids: Vec<SigId>,
-}
+pub(crate) struct Watch(());
 
 impl Watch {
     /// Begins to watch.
-    ///
-    /// # Errors
-    /// The operating system refuses a handler.
-    pub(crate) fn begin() -> anyhow::Result<Self> {
-        let came = Arc::new(AtomicBool::new(false));
-        let ids = Signal::ALL.map(|signal| flag::register(signal.number(), came.clone()));
-        let ids = ids.into_iter().collect::<Result<Vec<_>, _>>();
-        if let Some(flags) = FLAGS.get() {
-            flags.arming.remove(|_| true);
-            flags.at_once.store(false, Ordering::SeqCst);
-        }
-        Ok(Self {
-            came,
-            ids: ids.context("cannot catch signals")?,
-        })
+    pub(crate) fn begin() -> Self {
+        state().watch = Watching::Nothing;
+        Self(())
     }
 
     /// Whether a signal has come since the last call.
     pub(crate) fn take(&self) -> bool {
-        self.came.swap(false, Ordering::SeqCst)
+        let mut state = state();
+        let came = state.watch == Watching::Came;
+        state.watch = Watching::Nothing;
+        came
     }
 
     /// Does what Ctrl-C does, which is only a key where the terminal hands every key on.
     pub(crate) fn interrupt() {
-        // The signal is one that is caught: there is nothing to fail.
-        let _ = low_level::raise(SIGINT);
+        receive(Signal::Interrupt);
     }
 
-    /// Ends the process with the exit code of the first signal.
+    /// Ends the process with the exit code of the last signal.
     pub(crate) fn end_process() -> ! {
-        low_level::exit(pending().map_or(130, |signal| signal.exit_code().into()))
+        let code = pending().map_or(130, |signal| signal.exit_code());
+        let _nothing_new = llm_files::remove_partial();
+        low_level::exit(code.into())
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        for id in self.ids.drain(..) {
-            low_level::unregister(id);
-        }
-        if let Some(flags) = FLAGS.get() {
-            // A system that has let us register them does so again.
-            let _ = flags.arm();
-            flags.at_once.store(pending().is_some(), Ordering::SeqCst);
-        }
+        let mut state = state();
+        state.watch = Watching::Nobody;
+        state.at_once = state.pending.is_some();
     }
 }

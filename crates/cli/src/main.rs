@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         .map_err(Into::into)
         .and_then(|()| interrupt::install())
         .and_then(|()| commands::run(cli.command, Printer::new(verbosity)));
+    interrupt::settle();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,

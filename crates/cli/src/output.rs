@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use tempfile::NamedTempFile;
+use llm_files::{OutputFolder, PartialFile, WriteError, folder_of};
 
 /// What to do with an output that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) struct OutputFile {
 
 #[derive(Debug)]
 enum Sink {
-    Temporary(NamedTempFile),
+    Partial(PartialFile),
     /// A device or a pipe, such as `/dev/stdout`: there is nothing to keep and nothing to rename.
     Direct(File),
 }
@@ -63,11 +63,10 @@ impl OutputFile {
             Ok(_) if overwrite == Overwrite::Refuse => return Err(exists(&name.to_string())),
             _ => {}
         }
-        let file =
-            temporary_in(folder_of(&path)).with_context(|| format!("{name}: cannot write"))?;
+        let file = partial_in(folder_of(&path)).with_context(|| format!("{name}: cannot write"))?;
         Ok(Self {
             path,
-            sink: Sink::Temporary(file),
+            sink: Sink::Partial(file),
         })
     }
 
@@ -77,11 +76,9 @@ impl OutputFile {
     /// The disk is full or the folder has gone.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         match self.sink {
-            Sink::Temporary(file) => {
-                file.as_file().sync_all()?;
+            Sink::Partial(file) => {
                 file.persist(&self.path)
-                    .map_err(|e| e.error)
-                    .with_context(|| format!("{}: cannot write", self.path.display()))?;
+                    .map_err(WriteError::of(&self.path))?;
             }
             Sink::Direct(mut file) => file.flush()?,
         }
@@ -92,14 +89,14 @@ impl OutputFile {
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.sink {
-            Sink::Temporary(file) => file.write(bytes),
+            Sink::Partial(file) => file.write(bytes),
             Sink::Direct(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.sink {
-            Sink::Temporary(file) => file.flush(),
+            Sink::Partial(file) => file.flush(),
             Sink::Direct(file) => file.flush(),
         }
     }
@@ -113,33 +110,23 @@ pub(crate) fn check_file(path: &Path, overwrite: Overwrite) -> anyhow::Result<()
     OutputFile::create(path, overwrite).map(drop)
 }
 
-/// Lets `write` make a file called like `path` in a temporary folder beside it, and moves it to `path` when that went well.
-///
-/// For writers that choose by the name, or read back what they wrote.
+/// [`llm_files::write_by`] for an output, which may be refused.
 ///
 /// # Errors
 /// Those of `write`, and those of [`OutputFile::create`].
-pub(crate) fn write_aside<T>(
+pub(crate) fn write_by<T>(
     path: &Path,
     overwrite: Overwrite,
     write: impl FnOnce(&Path) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let name = path.display();
     let checked = OutputFile::create(path, overwrite)?;
     if matches!(checked.sink, Sink::Direct(_)) {
-        bail!("{name}: is a device or a pipe, expected the name of a file to write");
+        bail!(
+            "{}: is a device or a pipe, expected the name of a file to write",
+            path.display()
+        );
     }
-    let file = path
-        .file_name()
-        .with_context(|| format!("{name}: expected the name of a file to write"))?;
-    let aside = tempfile::Builder::new()
-        .prefix(".llm-")
-        .tempdir_in(folder_of(&checked.path))
-        .with_context(|| format!("{name}: cannot write"))?;
-    let partial = aside.path().join(file);
-    let written = write(&partial)?;
-    fs::rename(&partial, &checked.path).with_context(|| format!("{name}: cannot write"))?;
-    Ok(written)
+    llm_files::write_by(&checked.path, write)
 }
 
 /// Checks that files may be put into the folder `path`: it is missing and can be made, or is empty, or may be written over.
@@ -162,59 +149,29 @@ pub(crate) fn check_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<
         }
         Err(_) => folder_of(path),
     };
-    temporary_in(probe)
+    partial_in(probe)
         .map(drop)
         .with_context(|| format!("{name}: cannot write"))
 }
 
-/// A folder for output, which goes again if nothing comes to stand in it.
-pub(crate) struct OutputFolder<'a>(&'a Path);
-
-impl<'a> OutputFolder<'a> {
-    /// Makes the folder, unless it is there.
-    ///
-    /// # Errors
-    /// As [`check_folder`].
-    pub(crate) fn create(path: &'a Path, overwrite: Overwrite) -> anyhow::Result<Self> {
-        check_folder(path, overwrite)?;
-        fs::create_dir_all(path).with_context(|| format!("{}: cannot write", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for OutputFolder<'_> {
-    fn drop(&mut self) {
-        // Fails where something is in it, which is what is wanted.
-        let _ = fs::remove_dir(self.0);
-    }
+/// Makes the folder `path`, which goes again if nothing comes to stand in it, unless it is there.
+///
+/// # Errors
+/// As [`check_folder`].
+pub(crate) fn create_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<OutputFolder<'_>> {
+    check_folder(path, overwrite)?;
+    Ok(OutputFolder::create(path)?)
 }
 
 fn exists(name: &str) -> anyhow::Error {
     anyhow!("{name}: exists already; give another name, or --force to write over it")
 }
 
-/// The folder that `path` is in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn temporary_in(folder: &Path) -> anyhow::Result<NamedTempFile> {
+fn partial_in(folder: &Path) -> anyhow::Result<PartialFile> {
     if !folder.is_dir() {
         bail!("the folder {} does not exist", folder.display());
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".llm-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What any new file gets; the default of a temporary file is to be private.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder
-        .tempfile_in(folder)
+    PartialFile::create_in(folder)
         .with_context(|| format!("the folder {} cannot be written", folder.display()))
 }
 

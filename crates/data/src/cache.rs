@@ -4,13 +4,13 @@
 //! made again. Knows nothing of where tokens come from.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use llm_files::{PartialFolder, WriteError, sync_folder};
 use llm_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use crate::clean::CleanReport;
 use crate::error::DataError;
@@ -132,17 +132,17 @@ impl CacheEntry {
         build: impl FnOnce(&Path) -> Result<Header, DataError>,
     ) -> Result<Self, DataError> {
         let parent = folder.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(|source| write_error(parent, source))?;
+        fs::create_dir_all(parent).map_err(WriteError::of(parent))?;
         remove_leftovers(parent);
         let temporary = temporary(parent)?;
         let lock = temporary.path().join(LOCK);
-        let held = hold(&lock).map_err(|source| write_error(&lock, source))?;
+        let held = hold(&lock).map_err(WriteError::of(&lock))?;
         let header = build(temporary.path())?;
         write_header(temporary.path(), &header)?;
         // Gone before it is free: the folder is young then, and left alone.
-        fs::remove_file(&lock).map_err(|source| write_error(&lock, source))?;
+        fs::remove_file(&lock).map_err(WriteError::of(&lock))?;
         drop(held);
-        sync_folder(temporary.path())?;
+        sync_folder(temporary.path()).map_err(WriteError::of(folder))?;
         // Opened before it is moved: whatever other processes do to the name afterwards, these files stay ours.
         let made = Self::open(temporary.path())?;
         publish(temporary, folder, parent)?;
@@ -160,31 +160,25 @@ fn hold(path: &Path) -> io::Result<File> {
 }
 
 /// Renames `temporary` to `folder`. Where another process was faster and its folder is good, that one stays.
-fn publish(temporary: TempDir, folder: &Path, parent: &Path) -> Result<(), DataError> {
-    let mut last = None;
+fn publish(mut temporary: PartialFolder, folder: &Path, parent: &Path) -> Result<(), DataError> {
+    let failed = WriteError::of(folder);
+    let mut last = io::ErrorKind::AlreadyExists.into();
     for _ in 0..8 {
-        match fs::rename(temporary.path(), folder) {
-            Ok(()) => {
-                // The folder is no longer there to be removed.
-                let _ = temporary.keep();
-                return sync_folder(parent);
-            }
-            Err(error) if folder.exists() => {
+        match temporary.persist(folder) {
+            Ok(()) => return Ok(sync_folder(parent).map_err(failed)?),
+            Err((back, error)) if folder.exists() => {
                 if CacheEntry::open(folder).is_ok() {
                     return Ok(());
                 }
                 // Damaged: move it away, to be removed with its new parent, and try again. Another process may do the same.
                 let away = self::temporary(parent)?;
                 let _ = fs::rename(folder, away.path().join("damaged"));
-                last = Some(error);
+                (temporary, last) = (back, error);
             }
-            Err(error) => return Err(write_error(folder, error)),
+            Err((_, error)) => return Err(failed(error).into()),
         }
     }
-    Err(write_error(
-        folder,
-        last.unwrap_or_else(|| std::io::ErrorKind::AlreadyExists.into()),
-    ))
+    Err(failed(last).into())
 }
 
 /// Removes what a process left behind that was stopped: nobody holds its lock any more.
@@ -204,11 +198,8 @@ fn remove_leftovers(parent: &Path) {
     }
 }
 
-fn temporary(parent: &Path) -> Result<TempDir, DataError> {
-    tempfile::Builder::new()
-        .prefix(NEW)
-        .tempdir_in(parent)
-        .map_err(|source| write_error(parent, source))
+fn temporary(parent: &Path) -> Result<PartialFolder, DataError> {
+    Ok(PartialFolder::create(parent, NEW).map_err(WriteError::of(parent))?)
 }
 
 fn write_header(folder: &Path, header: &Header) -> Result<(), DataError> {
@@ -217,29 +208,7 @@ fn write_header(folder: &Path, header: &Header) -> Result<(), DataError> {
         path: path.clone(),
         source,
     })?;
-    File::create(&path)
-        .and_then(|mut file| {
-            file.write_all(&text)?;
-            file.sync_all()
-        })
-        .map_err(|source| write_error(&path, source))
-}
-
-/// Brings the names in a folder to the disk, where the system can do that.
-fn sync_folder(folder: &Path) -> Result<(), DataError> {
-    if cfg!(unix) {
-        File::open(folder)
-            .and_then(|file| file.sync_all())
-            .map_err(|source| write_error(folder, source))?;
-    }
-    Ok(())
-}
-
-fn write_error(path: &Path, source: std::io::Error) -> DataError {
-    DataError::Write {
-        path: path.to_owned(),
-        source,
-    }
+    Ok(llm_files::write(&path, &text)?)
 }
 
 #[cfg(test)]

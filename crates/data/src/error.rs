@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use llm_files::WriteError;
 use llm_tokenizer::TokenizerError;
 
 use crate::sources::{FileError, RecordError};
@@ -142,14 +143,9 @@ pub enum DataError {
         /// The reason.
         source: TokenizerError,
     },
-    /// The cache of tokens cannot be written.
-    #[error("{path}: cannot be written", path = .path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
+    /// A file or folder can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The header of a cache entry is not what this version writes.
     #[error("{path}: not a header of token data", path = .path.display())]
     Header {

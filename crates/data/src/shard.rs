@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use llm_files::WriteError;
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
@@ -240,32 +241,23 @@ struct Output {
 
 impl Output {
     fn create(path: PathBuf) -> Result<Self, DataError> {
-        match File::create(&path) {
-            Ok(file) => Ok(Self {
-                file: BufWriter::with_capacity(1 << 16, file),
-                path,
-            }),
-            Err(source) => Err(DataError::Write { path, source }),
-        }
+        let file = File::create(&path).map_err(WriteError::of(&path))?;
+        Ok(Self {
+            file: BufWriter::with_capacity(1 << 16, file),
+            path,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
-        self.file
-            .write_all(bytes)
-            .map_err(|source| DataError::Write {
-                path: self.path.clone(),
-                source,
-            })
+        let written = self.file.write_all(bytes);
+        Ok(written.map_err(WriteError::of(&self.path))?)
     }
 
     fn finish(self) -> Result<(), DataError> {
-        let path = self.path;
         let sync = |file: File| file.sync_all();
-        self.file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .and_then(sync)
-            .map_err(|source| DataError::Write { path, source })
+        let file = self.file.into_inner();
+        let file = file.map_err(io::IntoInnerError::into_error);
+        Ok(file.and_then(sync).map_err(WriteError::of(&self.path))?)
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use llm_files::WriteError;
+
 use crate::error::DataError;
 use crate::positioned::{self, PositionedFile};
 use crate::sources::Document;
@@ -33,7 +35,7 @@ impl SpoolWriter {
     pub(crate) fn create(folder: &Path) -> Result<Self, DataError> {
         let file = positioned::temporary(folder);
         Ok(Self {
-            out: BufWriter::with_capacity(1 << 16, file.map_err(|e| write_error(folder, e))?),
+            out: BufWriter::with_capacity(1 << 16, file.map_err(WriteError::of(folder))?),
             folder: folder.to_owned(),
         })
     }
@@ -49,13 +51,15 @@ impl SpoolWriter {
             Ok(())
         };
         let written = write();
-        written.map_err(|source| write_error(&self.folder, source))
+        Ok(written.map_err(WriteError::of(&self.folder))?)
     }
 
     /// Ends the file.
     pub(crate) fn finish(self) -> Result<Spool, DataError> {
         let file = self.out.into_inner();
-        let file = file.map_err(|error| write_error(&self.folder, error.into_error()))?;
+        let file = file
+            .map_err(io::IntoInnerError::into_error)
+            .map_err(WriteError::of(&self.folder))?;
         Ok(Spool {
             file: PositionedFile::new(file),
             folder: self.folder,
@@ -112,13 +116,6 @@ impl Iterator for SpoolReader {
             source,
         });
         document.transpose()
-    }
-}
-
-fn write_error(path: &Path, source: io::Error) -> DataError {
-    DataError::Write {
-        path: path.to_owned(),
-        source,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use llm_core::layers::LayerError;
+use llm_files::WriteError;
 
 /// Every error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -88,15 +89,9 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
-    /// A file can't be written.
-    #[error("can't write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A file or folder can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// There is no model in the folder.
     #[error("{} is not a model folder: it has no {missing}", folder.display())]
     NotAModel {

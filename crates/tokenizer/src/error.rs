@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use llm_files::WriteError;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -89,15 +91,9 @@ pub enum TokenizerError {
         #[source]
         source: std::io::Error,
     },
-    /// A file or folder could not be written.
-    #[error("cannot write {}; check that the folder exists, may be written and has room", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system reported.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A file or folder can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A folder holds no tokenizer.
     #[error("{} holds no tokenizer; looked for {looked_for}", folder.display())]
     NoTokenizer {

@@ -1,9 +1,9 @@
 //! Writing a tokenizer as the files that transformers reads.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
 use std::path::Path;
 
+use llm_files::WriteError;
 use serde_json::{Map, Value, json};
 
 use crate::error::TokenizerError;
@@ -37,24 +37,19 @@ impl Tokenizer {
     }
 
     fn save_with(&self, folder: &Path, max_seq_len: Option<usize>) -> Result<(), TokenizerError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TokenizerError::Write { path, source }
-        };
-        fs::create_dir_all(folder).map_err(failed(folder))?;
+        fs::create_dir_all(folder).map_err(WriteError::of(folder))?;
         for (name, source) in self.templates().files() {
             let path = folder.join(name);
-            let folder = path.parent().unwrap_or(folder);
-            fs::create_dir_all(folder).map_err(failed(folder))?;
-            replace(folder, &path, source.as_bytes()).map_err(failed(&path))?;
-            sync_folder(folder).map_err(failed(folder))?;
+            let folder = llm_files::folder_of(&path);
+            fs::create_dir_all(folder).map_err(WriteError::of(folder))?;
+            llm_files::write(&path, source.as_bytes())?;
         }
         for path in self
             .templates()
             .stale_files(folder)
-            .map_err(failed(folder))?
+            .map_err(WriteError::of(folder))?
         {
-            fs::remove_file(&path).map_err(failed(&path))?;
+            fs::remove_file(&path).map_err(WriteError::of(&path))?;
         }
         let config = Value::Object(self.config_to_save(max_seq_len));
         let files = [
@@ -62,10 +57,9 @@ impl Tokenizer {
             (DEFINITION, self.definition().to_owned()),
         ];
         for (name, content) in files {
-            let path = folder.join(name);
-            replace(folder, &path, content.as_bytes()).map_err(failed(&path))?;
+            llm_files::write(&folder.join(name), content.as_bytes())?;
         }
-        sync_folder(folder).map_err(failed(folder))
+        Ok(())
     }
 
     /// What the loaded `tokenizer_config.json` held, and what transformers needs.
@@ -90,27 +84,4 @@ impl Tokenizer {
     fn name_of(&self, id: Option<u32>) -> Option<Value> {
         Some(json!(self.token(id?)?))
     }
-}
-
-/// Puts `content` in the place of the file `path` in `folder`.
-fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tokenizer-");
-    // Temporary files are private, a model folder is as public as the rest of the person's files.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Makes the new names last.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened as a file.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

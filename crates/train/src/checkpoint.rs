@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
+use llm_files::{ASIDE, PARTIAL, WriteError, write_folder};
 use llm_models::LanguageModel;
 use llm_models::checkpoint::{SpecialIds, load, save};
 use safetensors::tensor::{Dtype, View};
@@ -24,10 +25,6 @@ use crate::spikes::Spikes;
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// The trainer's place in a checkpoint.
 const PROGRESS: &str = "trainer.json";
-/// Folders on their way, in or out.
-const PARTIAL: &str = ".partial-";
-/// A whole folder that stepped aside for a newer one of the same name, which follows.
-const ASIDE: &str = ".partial-old-";
 /// An old checkpoint on its way out.
 const GONE: &str = ".partial-gone-";
 
@@ -86,11 +83,6 @@ impl std::fmt::Debug for Extras<'_> {
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> TrainError + use<> {
-    let path = path.to_owned();
-    move |source| TrainError::Write { path, source }
-}
-
 impl<'a> Checkpoints<'a> {
     /// Opens or makes the folder, and removes what a crash left half-written.
     pub(crate) fn open(
@@ -99,18 +91,26 @@ impl<'a> Checkpoints<'a> {
         extras: WriteExtras<'a>,
     ) -> Result<Self, TrainError> {
         let folder = run.join("checkpoints");
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        fs::create_dir_all(&folder).map_err(WriteError::of(&folder))?;
         for place in [&folder, run] {
-            for entry in fs::read_dir(place).map_err(failed(place))?.flatten() {
+            for entry in fs::read_dir(place)
+                .map_err(WriteError::of(place))?
+                .flatten()
+            {
                 let (name, path) = (entry.file_name(), entry.path());
                 let name = name.to_string_lossy();
                 match name.strip_prefix(ASIDE).map(|name| place.join(name)) {
                     // The crash came between two renames.
                     Some(target) if !target.exists() => {
-                        fs::rename(&path, &target).map_err(failed(&target))?;
+                        fs::rename(&path, &target).map_err(WriteError::of(&target))?;
                     }
                     _ if name.starts_with(PARTIAL) => {
-                        fs::remove_dir_all(&path).map_err(failed(&path))?;
+                        let removed = if path.is_dir() {
+                            fs::remove_dir_all(&path)
+                        } else {
+                            fs::remove_file(&path)
+                        };
+                        removed.map_err(WriteError::of(&path))?;
                     }
                     _ => {}
                 }
@@ -133,17 +133,18 @@ impl<'a> Checkpoints<'a> {
         keep: usize,
     ) -> Result<PathBuf, TrainError> {
         let target = self.folder.join(format!("step-{}", progress.step));
-        write_folder(&target, |folder| {
+        write_folder(&target, |folder| -> Result<(), TrainError> {
             self.write_model(model, folder)?;
             write_memory(states, average, &folder.join(OPTIMIZER))?;
             let path = folder.join(PROGRESS);
-            fs::write(&path, serde_json::to_vec(progress).expect("numbers")).map_err(failed(&path))
+            let bytes = serde_json::to_vec(progress).expect("numbers");
+            Ok(fs::write(&path, bytes).map_err(WriteError::of(&path))?)
         })?;
         for (step, old) in steps(&self.folder).into_iter().rev().skip(keep) {
             // Under its own name it is whole until it is gone.
             let gone = self.folder.join(format!("{GONE}step-{step}"));
-            fs::rename(&old, &gone).map_err(failed(&old))?;
-            fs::remove_dir_all(&gone).map_err(failed(&gone))?;
+            fs::rename(&old, &gone).map_err(WriteError::of(&old))?;
+            fs::remove_dir_all(&gone).map_err(WriteError::of(&gone))?;
         }
         Ok(target)
     }
@@ -163,7 +164,7 @@ impl<'a> Checkpoints<'a> {
     }
 
     fn write_model(&self, model: &LanguageModel, folder: &Path) -> Result<(), TrainError> {
-        (self.extras.0)(folder).map_err(failed(folder))?;
+        (self.extras.0)(folder).map_err(WriteError::of(folder))?;
         Ok(save(model, &self.special, folder)?)
     }
 }
@@ -214,67 +215,6 @@ fn steps(folder: &Path) -> Vec<(u64, PathBuf)> {
     let mut steps: Vec<(u64, PathBuf)> = numbered.collect();
     steps.sort();
     steps
-}
-
-/// Fills a temporary folder beside `target`, syncs it and puts it in the place of `target`, which keeps what it was until then.
-///
-/// # Errors
-/// Those of `fill`, and the file or folder that can't be written.
-pub fn write_folder<E: From<TrainError>>(
-    target: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    let parent = match target.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let partial = tempfile::Builder::new()
-        .prefix(PARTIAL)
-        .tempdir_in(parent)
-        .map_err(failed(target))?;
-    fill(partial.path())?;
-    Ok(put_in_place(partial, target, parent)?)
-}
-
-fn put_in_place(
-    partial: tempfile::TempDir,
-    target: &Path,
-    parent: &Path,
-) -> Result<(), TrainError> {
-    let sync = |path: &Path| {
-        File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(failed(path))
-    };
-    for entry in fs::read_dir(partial.path()).map_err(failed(target))? {
-        sync(&entry.map_err(failed(target))?.path())?;
-    }
-    sync(partial.path())?;
-    // What the folder holds may be read by whoever may read the run.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let permissions = fs::metadata(parent)
-            .map_err(failed(target))?
-            .permissions()
-            .mode();
-        let like_parent = fs::Permissions::from_mode(permissions);
-        fs::set_permissions(partial.path(), like_parent).map_err(failed(target))?;
-    }
-    // A folder can't be renamed over another: the old one steps aside and is removed last.
-    let aside = parent.join(format!(
-        "{ASIDE}{}",
-        target.file_name().unwrap_or_default().to_string_lossy()
-    ));
-    if target.exists() {
-        fs::rename(target, &aside).map_err(failed(target))?;
-    }
-    fs::rename(partial.keep(), target).map_err(failed(target))?;
-    sync(parent)?;
-    if aside.exists() {
-        fs::remove_dir_all(&aside).map_err(failed(&aside))?;
-    }
-    Ok(())
 }
 
 /// A flat tensor on its way into a file. Its bytes are made when their turn comes: all at once would be the most memory of a run.
@@ -334,7 +274,7 @@ fn write_memory(
     let averages = averages.map(|(path, value)| (format!("{AVERAGE}{path}"), Stored::new(value)));
     let tensors = tensors.chain(averages);
     safetensors::serialize_to_file(tensors, None, path).map_err(|error| match error {
-        SafeTensorError::IoError(source) => failed(path)(source),
+        SafeTensorError::IoError(source) => WriteError::of(path)(source).into(),
         source => TrainError::Damaged {
             path: path.to_owned(),
             source: Box::new(source),

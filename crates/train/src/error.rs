@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use llm_data::DataError;
+use llm_files::WriteError;
 use llm_models::ModelError;
 
 /// Every error of this crate.
@@ -90,15 +91,9 @@ pub enum TrainError {
         #[source]
         source: std::io::Error,
     },
-    /// A file can't be written.
-    #[error("can't write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A file or folder can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The model can't be loaded, saved or sampled.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -52,7 +52,7 @@ mod spikes;
 mod steps;
 mod trainer;
 
-pub use checkpoint::{WriteExtras, has_checkpoint, write_folder};
+pub use checkpoint::{WriteExtras, has_checkpoint};
 pub use compare::{Comparison, KlDivergence, compare};
 pub use config::{
     Moments, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use burn::module::Module;
 use llm_core::memory::resident_bytes;
+use llm_files::WriteError;
 use llm_models::checkpoint::SpecialIds;
 use llm_models::generate::{Decision, GenerateConfig, Method, generate};
 
@@ -84,16 +85,14 @@ fn last_step(settings: &Settings, progress: &Progress) -> u64 {
 /// Holds the run folder for this process until dropped.
 fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(".lock");
-    let file = File::create(&path).map_err(|source| TrainError::Write {
-        path: path.clone(),
-        source,
-    })?;
+    let failed = WriteError::of(&path);
+    let file = File::create(&path).map_err(&failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(TrainError::InUse {
             folder: folder.to_owned(),
         }),
-        Err(std::fs::TryLockError::Error(source)) => Err(TrainError::Write { path, source }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source).into()),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<()> {
     for (model, simd) in PROCESSORS {
         check(
             workspace
-                .cargo("test --workspace --locked --lib --test it --")
+                .cargo("test --workspace --release --locked --lib --test it --")
                 .args(TESTS.split_whitespace())
                 .env(RUNNER, format!("qemu-x86_64 -cpu {model}"))
                 .env("LLM_EXPECT_SIMD", simd)

@@ -97,7 +97,9 @@ fn step(line: usize, command: &str, mode: Mode) -> Result<Step> {
         Some(arguments) => format!("llm {arguments}"),
         None => command.to_owned(),
     };
-    if command.starts_with("cargo build --release") || command.starts_with("cargo test --workspace")
+    if ["cargo build --release", "cargo test --release"]
+        .iter()
+        .any(|done| command.starts_with(done))
     {
         return Ok(Step::Skip { line, command });
     }
@@ -197,13 +199,13 @@ mod tests {
 
     #[test]
     fn cargo_lines_become_llm_or_are_left_out() {
-        let text = "```sh quick\ncargo build --release\ncargo run --release -- plan x\ncargo test --workspace\n```\n";
+        let text = "```sh quick\ncargo build --release\ncargo run --release -- plan x\ncargo test --release --workspace\n```\n";
         check(
             text,
             &[
                 "2 skip cargo build --release",
                 "3 run llm plan x",
-                "4 skip cargo test --workspace",
+                "4 skip cargo test --release --workspace",
             ],
         );
     }

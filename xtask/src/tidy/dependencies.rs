@@ -22,7 +22,12 @@ enum Burn {
     Forbidden,
 }
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
+    Rule {
+        folder: "files",
+        ours: &[],
+        burn: Burn::Forbidden,
+    },
     Rule {
         folder: "plot",
         ours: &[],
@@ -35,12 +40,12 @@ const RULES: [Rule; 8] = [
     },
     Rule {
         folder: "tokenizer",
-        ours: &[],
+        ours: &["files"],
         burn: Burn::Forbidden,
     },
     Rule {
         folder: "data",
-        ours: &["tokenizer"],
+        ours: &["files", "tokenizer"],
         burn: Burn::Forbidden,
     },
     Rule {
@@ -50,18 +55,19 @@ const RULES: [Rule; 8] = [
     },
     Rule {
         folder: "models",
-        ours: &["core"],
+        ours: &["core", "files"],
         burn: Burn::Allowed,
     },
     Rule {
         folder: "train",
-        ours: &["core", "models", "data", "tokenizer"],
+        ours: &["core", "files", "models", "data", "tokenizer"],
         burn: Burn::Allowed,
     },
     Rule {
         folder: "cli",
         ours: &[
             "core",
+            "files",
             "models",
             "data",
             "plot",

@@ -13,7 +13,7 @@ use crate::args::DeviceArgs;
 use crate::failure::usage;
 use crate::gguf_tokenizer;
 use crate::named_model::NamedModel;
-use crate::output::{Overwrite, check_file, check_folder, write_aside};
+use crate::output::{Overwrite, check_file, check_folder, write_by};
 use crate::printer::Printer;
 
 /// File of the model card.
@@ -169,7 +169,7 @@ fn folder(args: &Args, named: &NamedModel) -> anyhow::Result<Exported> {
         encoding: args.dtype.encoding(),
     };
     let mut exported = None;
-    llm_train::write_folder(&args.output, |folder| -> anyhow::Result<()> {
+    llm_files::write_folder(&args.output, |folder| -> anyhow::Result<()> {
         named.save_tokenizer(folder)?;
         let card = fs::read_to_string(named.path.join(CARD)).unwrap_or_else(|_| card(named));
         let path = folder.join(CARD);
@@ -200,7 +200,7 @@ fn file(args: &Args, named: &NamedModel, overwrite: Overwrite) -> anyhow::Result
         format: Format::Gguf { metadata },
         encoding: args.dtype.encoding(),
     };
-    write_aside(&args.output, overwrite, |partial| {
+    write_by(&args.output, overwrite, |partial| {
         let exported = export(&named.model, &wanted, partial)?;
         // The tokenizer must come back as well.
         let back = NamedModel::tokenizer(partial)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use llm_core::device::DeviceChoice;
+use llm_files::PartialFolder;
 use llm_models::checkpoint::{Encoding, Export, Exported, Format, export};
 use llm_models::generate::{Decision, GenerateConfig, Method, Strategy, generate};
 use llm_models::{Family, LanguageModel};
@@ -275,7 +276,7 @@ fn backend(args: &Args, model: &LanguageModel, choice: &str) -> anyhow::Result<O
 }
 
 fn folder(named: &NamedModel) -> anyhow::Result<Outcome> {
-    let folder = tempfile::tempdir()?;
+    let folder = PartialFolder::private()?;
     let format = Format::HuggingFace {
         special: named.special_ids(),
         max_shard_size: u64::MAX,
@@ -296,7 +297,7 @@ fn gguf(named: &NamedModel) -> anyhow::Result<Outcome> {
         Ok(metadata) => metadata,
         Err(error) => return Ok(Outcome::NotRun(format!("{error:#}"))),
     };
-    let folder = tempfile::tempdir()?;
+    let folder = PartialFolder::private()?;
     let path = folder.path().join("model.gguf");
     let format = Format::Gguf { metadata };
     let encoding = Encoding::F32;

@@ -80,7 +80,7 @@ impl LiveView {
     /// The terminal can't be set up.
     pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
         let screen = Screen::enter().context("cannot set up the terminal")?;
-        let watch = Watch::begin()?;
+        let watch = Watch::begin();
         let (updates, received) = channel();
         let state = State::new(folder.display().to_string());
         let thread = std::thread::Builder::new()

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use llm_files::PARTIAL;
 use llm_search::{JournalStorage, RdbStorage, Space, Storage, Study};
 
 use super::settings::SearchSettings;
@@ -153,6 +154,12 @@ impl StudyFolder {
         let trial = self.trial(number);
         for entry in ["checkpoints", "model", "tensorboard"] {
             remove(&trial.join(entry))?;
+        }
+        // A trial that is stopped is killed, wherever it is.
+        for entry in fs::read_dir(&trial).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+                remove(&entry.path())?;
+            }
         }
         Ok(())
     }

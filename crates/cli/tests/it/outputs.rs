@@ -2,12 +2,15 @@
 //! stays. And where the command is interrupted: nothing half is left.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::nobody::{Nobody, wrapped};
 use crate::runs::{Running, names};
 use crate::{Ended, Place, search};
+
+/// Into how many parts the time of a command is cut, to interrupt it after each.
+const MOMENTS: u32 = 8;
 
 /// Commands, and how the names of their files end.
 fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -148,16 +151,36 @@ fn content(path: &Path) -> Vec<u8> {
     }
 }
 
+/// The files and folders below `folder` that are not finished.
+fn partial(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if name.starts_with(".partial-") || name.starts_with(".new-") {
+            found.push(path);
+        } else if path.is_dir() {
+            found.extend(partial(&path));
+        }
+    }
+    found
+}
+
 #[test]
 fn ctrl_c_at_any_moment_leaves_no_half_of_anything() {
     let place = place();
     let mut interrupted = 0;
     for (row, (command, end)) in rows().enumerate() {
-        for milliseconds in [4, 7, 12, 20, 40] {
-            let name = format!("{row}-{milliseconds}{end}");
+        let whole = format!("{row}-whole{end}");
+        let began = Instant::now();
+        place.ok(&words(&command.replace('@', &whole)));
+        let time = began.elapsed();
+        let whole = content(&place.path().join(whole));
+        for moment in 1..=MOMENTS {
+            let name = format!("{row}-{moment}{end}");
             let command = command.replace('@', &name);
             let mut running = Running::new(place.command(&words(&command)));
-            std::thread::sleep(Duration::from_millis(milliseconds));
+            std::thread::sleep(time * moment / MOMENTS);
             running.signal("INT");
             let output = running.wait();
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -166,23 +189,21 @@ fn ctrl_c_at_any_moment_leaves_no_half_of_anything() {
             match output.status.code() {
                 // It was faster.
                 Some(0) => assert!(path.exists(), "{command}"),
-                Some(130) => {
-                    interrupted += 1;
-                    // A run or a search may have begun; its own tests say what is left then.
-                    let begins =
-                        command.starts_with("train") || command.starts_with("search --config");
-                    if !begins && path.exists() {
-                        // It was over but for a last look at what it wrote.
-                        let whole = format!("{row}-whole{end}");
-                        let again = command.replace(&name, &whole) + " --force";
-                        place.ok(&words(&again));
-                        let whole = place.path().join(whole);
-                        assert!(content(&path) == content(&whole), "{command} leaves a half");
-                    }
-                }
+                Some(130) => interrupted += 1,
                 // Before the program could ask for the signal.
                 None => {}
                 code => panic!("{command}: {code:?} {stderr}"),
+            }
+            assert_eq!(
+                partial(place.path()),
+                [""; 0].map(PathBuf::from),
+                "{command}"
+            );
+            // A run or a search may have begun; its own tests say what is left then.
+            let begins = command.starts_with("train") || command.starts_with("search --config");
+            if !begins && path.exists() {
+                // It was over but for a last look at what it wrote.
+                assert!(content(&path) == whole, "{command} leaves a half");
             }
         }
     }

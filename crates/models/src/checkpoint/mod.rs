@@ -230,49 +230,6 @@ pub fn save(model: &LanguageModel, special: &SpecialIds, folder: &Path) -> Resul
     hugging_face::save(model, special, Encoding::F32, u64::MAX, folder)
 }
 
-/// Writes to a temporary name beside `path`, syncs and renames.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    written_by(path, |partial| {
-        std::fs::write(partial, bytes).map_err(|source| ModelError::Write {
-            path: path.to_owned(),
-            source,
-        })
-    })
-}
-
-/// Lets `write` fill a file of a temporary name beside `path`, syncs it and renames it.
-fn written_by(
-    path: &Path,
-    write: impl FnOnce(&Path) -> Result<(), ModelError>,
-) -> Result<(), ModelError> {
-    let failed = |source| ModelError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".partial-");
-    // Temporary files are private; a model is as public as the person's other files.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let partial = builder
-        .tempfile_in(folder)
-        .map_err(failed)?
-        .into_temp_path();
-    let permissions = std::fs::metadata(&partial).map_err(failed)?.permissions();
-    write(&partial)?;
-    let finish = || {
-        // A writer may have put a file of its own in the place of the empty one.
-        std::fs::set_permissions(&partial, permissions)?;
-        File::open(&partial)?.sync_all()
-    };
-    finish().map_err(failed)?;
-    partial.persist(path).map_err(|error| failed(error.error))
-}
-
 /// Has the system read a mapped file at once that is needed whole; where it can't, its pages come one by one.
 fn read_ahead(map: &Mmap) {
     #[cfg(target_os = "linux")]

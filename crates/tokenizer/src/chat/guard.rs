@@ -162,7 +162,7 @@ fn map_conversation(
     Ok(Conversation {
         messages: messages
             .map(|message| Ok(Message::from(map_object(message.fields(), change)?)))
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<_, TokenizerError>>()?,
         tools: lists(&conversation.tools)?,
         documents: lists(&conversation.documents)?,
         add_generation_prompt: conversation.add_generation_prompt,

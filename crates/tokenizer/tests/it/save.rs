@@ -302,13 +302,13 @@ fn a_place_that_cannot_be_written_is_an_error_with_its_path() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = bpe().save(&file).unwrap_err();
-    assert!(matches!(error, TokenizerError::Write { path, .. } if path == file));
+    assert!(matches!(error, TokenizerError::Write(error) if error.path == file));
 
     let blocked = folder.path().join("blocked");
     fs::create_dir_all(blocked.join("tokenizer.json")).unwrap();
     let error = bpe().save(&blocked).unwrap_err();
     assert!(
-        matches!(error, TokenizerError::Write { path, .. } if path == blocked.join("tokenizer.json"))
+        matches!(error, TokenizerError::Write(error) if error.path == blocked.join("tokenizer.json"))
     );
 }
 

@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use llm_files::WriteError;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -147,29 +148,22 @@ struct RecordFile {
 impl RecordFile {
     /// Opens the file at `path`, after it has been made to hold `records` and nothing else.
     fn open(path: &Path, encode: Encode, records: &[Record]) -> Result<Self, TrainError> {
-        let failed = |source| TrainError::Write {
-            path: path.to_owned(),
-            source,
-        };
         let mut place = Place::First;
         let mut bytes = Vec::new();
         for record in records {
             bytes.extend(encode(record, place));
             place = Place::Later;
         }
-        let folder = path.parent().unwrap_or(Path::new(""));
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        let folder = llm_files::folder_of(path);
+        std::fs::create_dir_all(folder).map_err(WriteError::of(folder))?;
         let is = std::fs::read(path).unwrap_or_default();
         if is != bytes {
-            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-            file.write_all(&bytes).map_err(failed)?;
-            file.as_file().sync_all().map_err(failed)?;
-            file.persist(path).map_err(|error| failed(error.error))?;
+            llm_files::write(path, &bytes)?;
         }
         let file = OpenOptions::new().create(true).append(true).open(path);
         Ok(Self {
             path: path.to_owned(),
-            file: file.map_err(failed)?,
+            file: file.map_err(WriteError::of(path))?,
             encode,
             place,
         })
@@ -178,12 +172,8 @@ impl RecordFile {
     fn append(&mut self, record: &Record) -> Result<(), TrainError> {
         let bytes = (self.encode)(record, self.place);
         self.place = Place::Later;
-        self.file
-            .write_all(&bytes)
-            .map_err(|source| TrainError::Write {
-                path: self.path.clone(),
-                source,
-            })
+        let written = self.file.write_all(&bytes);
+        Ok(written.map_err(WriteError::of(&self.path))?)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use llm_data::TokenShard;
+use llm_files::{PartialFolder, WriteError};
 use llm_models::LanguageModel;
 use llm_models::checkpoint::SpecialIds;
 use llm_models::generate::{Decision, GenerateConfig, Method, Special, generate};
@@ -81,13 +82,7 @@ pub fn probe(
     });
     sample?;
 
-    let place = tempfile::Builder::new()
-        .prefix(".llm-probe-")
-        .tempdir_in(folder);
-    let place = place.map_err(|source| TrainError::Write {
-        path: folder.to_owned(),
-        source,
-    })?;
+    let place = PartialFolder::create_in(folder).map_err(WriteError::of(folder))?;
     let checkpoints = Checkpoints::open(place.path(), SpecialIds::default(), &|_| Ok(()))?;
     let progress = Progress::default();
     let (saved, checkpoint) =

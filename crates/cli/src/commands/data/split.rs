@@ -7,7 +7,7 @@ use llm_data::Part;
 
 use crate::document_file::DocumentFile;
 use crate::interrupt;
-use crate::output::{OutputFolder, Overwrite};
+use crate::output::{self, Overwrite};
 use crate::printer::Printer;
 use crate::text_source::{TextArgs, no_text, tell_skipped};
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
     }
     let overwrite = Overwrite::from_force(args.force);
     // Before the files, so that it goes after them.
-    let _folder = OutputFolder::create(&args.output_dir, overwrite)?;
+    let _folder = output::create_folder(&args.output_dir, overwrite)?;
     let extension = match args.format {
         Kind::Jsonl => "jsonl",
         Kind::Txt => "txt",
@@ -60,9 +60,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         DocumentFile::create(&path("validation"), separator, overwrite)?,
     ];
     let mut counts = [(0u64, 0u64); 2];
-    interrupt::defer();
     let skipped = llm_data::split::<anyhow::Error>(&config.data, |part, text, origin| {
-        interrupt::check()?;
         let index = match part {
             Part::Train => 0,
             Part::Validation => 1,
@@ -72,6 +70,8 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<()> {
         files[index].write(text, origin)
     })?;
     tell_skipped(&skipped, printer);
+    // They belong together.
+    interrupt::defer();
     for file in files {
         file.finish()?;
     }

@@ -3,10 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use llm_files::WriteError;
+
 use super::super::encoding::Encoding;
 use super::super::layout::Layout;
 use super::super::outputs::{self, Output};
-use super::super::written_by;
 use super::file::kind_of;
 use super::metadata::{Metadata, MetadataValue};
 use super::{ALIGNMENT, MAGIC, VERSION, config};
@@ -43,7 +44,7 @@ pub(in super::super) fn write(
     let mut all = metadata;
     all.extend(sizes);
     let header = header(&all, &outputs.values().collect::<Vec<_>>());
-    written_by(path, |partial| {
+    llm_files::write_by(path, |partial| {
         let write = || -> io::Result<()> {
             let mut file = BufWriter::new(std::fs::File::create(partial)?);
             file.write_all(&header)?;
@@ -54,10 +55,7 @@ pub(in super::super) fn write(
             }
             file.flush()
         };
-        write().map_err(|source| ModelError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        Ok(write().map_err(WriteError::of(path))?)
     })
 }
 

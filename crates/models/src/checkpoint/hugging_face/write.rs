@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use llm_files::WriteError;
 use serde_json::{Value, json};
 
+use super::super::SpecialIds;
 use super::super::encoding::Encoding;
 use super::super::layout::Layout;
 use super::super::outputs::{self, Output};
-use super::super::{SpecialIds, write_whole, written_by};
 use super::safetensors::SAFETENSORS;
 use super::{CONFIG, GENERATION, config_write};
 use crate::{LanguageModel, ModelError};
@@ -46,16 +47,16 @@ pub(in super::super) fn save(
                 "metadata": { "total_parameters": parameters, "total_size": total },
                 "weight_map": weight_map,
             });
-            write_whole(&folder.join(SAFETENSORS.index), &text(&index))?;
+            llm_files::write(&folder.join(SAFETENSORS.index), &text(&index))?;
         }
     }
-    write_whole(
+    llm_files::write(
         &folder.join(GENERATION),
         &text(&config_write::generation(special)),
     )?;
     // Last: a folder without it is no model.
     let config = config_write::config(model.architecture(), special, encoding);
-    write_whole(&folder.join(CONFIG), &text(&config))
+    Ok(llm_files::write(&folder.join(CONFIG), &text(&config))?)
 }
 
 fn text(value: &Value) -> Vec<u8> {
@@ -84,13 +85,12 @@ fn write_shard(path: &Path, outputs: &[&Output]) -> Result<(), ModelError> {
     // `format: pt` is what transformers asks of a file that PyTorch may read.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let views = outputs.iter().map(|output| (&output.name, *output));
-    written_by(path, |partial| {
+    llm_files::write_by(path, |partial| {
         ::safetensors::serialize_to_file(views, Some(metadata), partial).map_err(
             |error| match error {
-                ::safetensors::SafeTensorError::IoError(source) => ModelError::Write {
-                    path: path.to_owned(),
-                    source,
-                },
+                ::safetensors::SafeTensorError::IoError(source) => {
+                    WriteError::of(path)(source).into()
+                }
                 source => ModelError::Safetensors {
                     path: path.to_owned(),
                     source,
