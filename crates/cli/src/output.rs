@@ -132,7 +132,7 @@ pub(crate) fn write_by<T>(
 /// Checks that files may be put into the folder `path`: it is missing and can be made, or is empty, or may be written over.
 ///
 /// # Errors
-/// The folder has files in it and may not be changed, is a file, can't be written, or the folder around it is missing.
+/// The folder has files in it and may not be changed, is a file, or can't be written.
 pub(crate) fn check_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<()> {
     let name = path.display();
     let probe = match fs::metadata(path) {
@@ -147,7 +147,7 @@ pub(crate) fn check_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<
             }
             path
         }
-        Err(_) => folder_of(path),
+        Err(_) => innermost(path),
     };
     partial_in(probe)
         .map(drop)
@@ -158,9 +158,16 @@ pub(crate) fn check_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<
 ///
 /// # Errors
 /// As [`check_folder`].
-pub(crate) fn create_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<OutputFolder<'_>> {
+pub(crate) fn create_folder(path: &Path, overwrite: Overwrite) -> anyhow::Result<OutputFolder> {
     check_folder(path, overwrite)?;
     Ok(OutputFolder::create(path)?)
+}
+
+/// The innermost of the things around `path` that is there; in a folder those that are missing can be made.
+fn innermost(path: &Path) -> &Path {
+    let mut around = path.ancestors().skip(1);
+    let found = around.find(|path| *path != Path::new("") && path.exists());
+    found.unwrap_or(Path::new("."))
 }
 
 fn exists(name: &str) -> anyhow::Error {
@@ -168,8 +175,12 @@ fn exists(name: &str) -> anyhow::Error {
 }
 
 fn partial_in(folder: &Path) -> anyhow::Result<PartialFile> {
-    if !folder.is_dir() {
-        bail!("the folder {} does not exist", folder.display());
+    match fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => bail!("{} is a file, not a folder", folder.display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("the folder {} does not exist", folder.display())
+        }
+        _ => {}
     }
     PartialFile::create_in(folder)
         .with_context(|| format!("the folder {} cannot be written", folder.display()))
@@ -211,10 +222,15 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         check(&file, "is a file");
-        check(&folder.path().join("a/b"), "does not exist");
+        check(&file.join("a/b"), "is a file, not a folder");
         check(folder.path(), "exists already");
         assert!(check_folder(folder.path(), Overwrite::Replace).is_ok());
-        assert!(check_folder(&folder.path().join("new"), Overwrite::Refuse).is_ok());
+        for new in ["new", "new/and/deeper"] {
+            assert!(check_folder(&folder.path().join(new), Overwrite::Refuse).is_ok());
+        }
+        let missing = OutputFile::create(&folder.path().join("new/file"), Overwrite::Refuse);
+        let missing = format!("{:#}", missing.unwrap_err());
+        assert!(missing.contains("new does not exist"), "{missing}");
     }
 
     #[test]

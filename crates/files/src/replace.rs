@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::WriteError;
+use crate::output_folder::OutputFolder;
 use crate::partial::{PartialFile, PartialFolder};
 use crate::unfinished::{Listed, Unfinished};
 use crate::{folder_of, sync_folder};
@@ -50,7 +51,7 @@ pub fn write_by<T, E: From<WriteError>>(
     Ok(filled)
 }
 
-/// Lets `fill` fill a folder beside `path`, and puts it in the place of `path`, which keeps what it was until then.
+/// Lets `fill` fill a folder beside `path`, and puts it in the place of `path`, which keeps what it was until then. Folders around it are made.
 ///
 /// The files in it are synced; folders in it are not looked into.
 ///
@@ -61,6 +62,7 @@ pub fn write_folder<E: From<WriteError>>(
     fill: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = WriteError::of(path);
+    let _around = OutputFolder::create(folder_of(path))?;
     let partial = PartialFolder::create_in(folder_of(path)).map_err(&failed)?;
     fill(partial.path())?;
     Ok(put_in_place(partial, path).map_err(failed)?)

@@ -219,9 +219,9 @@ fn wrong_arguments_and_models_are_refused() {
         &["none: does not exist"],
     );
     place.refused(
-        &["convert", "m", "no/such/x", "--to", "hf"],
+        &["convert", "m", "no/such/x.gguf", "--to", "gguf"],
         1,
-        &["does not exist"],
+        &["no/such does not exist"],
     );
     place.write("x.gguf", b"GGUF\x03\0\0\0");
     place.refused(

@@ -90,6 +90,22 @@ fn a_file_in_the_way_of_a_folder_and_a_folder_in_the_way_of_a_file_are_named() {
 }
 
 #[test]
+fn folders_around_an_output_folder_are_made_and_those_around_a_file_are_not() {
+    let place = place();
+    for (row, (command, end)) in rows().enumerate() {
+        let around = format!("new-{row}/deep");
+        let command = command.replace('@', &format!("{around}/out{end}"));
+        if end.is_empty() {
+            place.ok(&words(&command));
+            assert!(place.path().join(&around).join("out").is_dir(), "{command}");
+        } else {
+            place.run(&words(&command)).names_fault(&command, &around);
+            assert!(!place.path().join(format!("new-{row}")).exists());
+        }
+    }
+}
+
+#[test]
 fn a_folder_that_may_not_be_written_is_named() {
     let place = place();
     for folder in ["run", "found"] {

@@ -236,10 +236,10 @@ fn bad_input_is_refused_with_its_name() {
             "--data",
             "a.txt",
             "--output-dir",
-            "no/where",
+            "a.txt/where",
         ],
         1,
-        &["no/where"],
+        &["a.txt/where", "a.txt is a file"],
     );
     place.ok(&[
         "tokenizer",

@@ -84,7 +84,9 @@ fn who_fails_leaves_what_was_there() {
 fn a_folder_takes_the_place_of_another() {
     let _alone = alone();
     let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("folder");
+    // Those around it are made.
+    let place = place.path().join("folder/in");
+    let path = place.join("it");
     for name in ["first", "second"] {
         llm_files::write_folder(&path, |folder| -> Result<(), WriteError> {
             fs::write(folder.join(name), name).unwrap();
@@ -94,12 +96,12 @@ fn a_folder_takes_the_place_of_another() {
         assert_eq!(names(&path), [name]);
     }
     // What a crash after the renames has left is in nobody's way.
-    let aside = place.path().join(format!("{}folder", llm_files::ASIDE));
+    let aside = place.join(format!("{}it", llm_files::ASIDE));
     fs::create_dir(&aside).unwrap();
     fs::write(aside.join("old"), "").unwrap();
     llm_files::write_folder(&path, |_| -> Result<(), WriteError> { Ok(()) }).unwrap();
     assert_eq!(names(&path), [""; 0]);
-    assert_eq!(names(place.path()), ["folder"]);
+    assert_eq!(names(&place), ["it"]);
 }
 
 #[test]
@@ -108,6 +110,10 @@ fn a_folder_for_output_goes_if_it_was_made_for_nothing() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("folder");
     drop(OutputFolder::create(&path).unwrap());
+    assert!(!path.exists());
+
+    let deep = path.join("in/it");
+    drop(OutputFolder::create(&deep).unwrap());
     assert!(!path.exists());
 
     let made = OutputFolder::create(&path).unwrap();
