@@ -3,8 +3,9 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use llm_data::SEPARATOR;
+use llm_files::WriteError;
 use serde_json::json;
 
 use crate::failure::usage;
@@ -79,7 +80,7 @@ impl DocumentFile {
             ),
             Layout::Text => write!(self.out, "{text}\n{separator}\n"),
         };
-        written.with_context(|| format!("{}: cannot write", self.path.display()))
+        Ok(written.map_err(WriteError::of(&self.path))?)
     }
 
     /// Puts the file in its place.
@@ -90,7 +91,7 @@ impl DocumentFile {
         self.out
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
-            .with_context(|| format!("{}: cannot write", self.path.display()))?
+            .map_err(WriteError::of(&self.path))?
             .finish()
     }
 }

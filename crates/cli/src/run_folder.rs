@@ -137,12 +137,7 @@ fn is_run(folder: &Path) -> bool {
 fn clear(folder: &Path) -> anyhow::Result<()> {
     for entry in ENTRIES {
         let path = folder.join(entry);
-        let removed = match fs::symlink_metadata(&path) {
-            Err(_) => continue,
-            Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
-            Ok(_) => fs::remove_file(&path),
-        };
-        removed.with_context(|| format!("{}: cannot remove", path.display()))?;
+        llm_files::remove(&path).with_context(|| format!("{}: cannot remove", path.display()))?;
     }
     Ok(())
 }

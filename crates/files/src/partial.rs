@@ -106,18 +106,8 @@ impl PartialFolder {
     /// # Errors
     /// The folder, and why it can't be renamed: something is called so already, or the folder of `path` can't be written.
     pub fn persist(self, path: &Path) -> Result<(), (Self, io::Error)> {
-        match uninterrupted(|| fs::rename(self.path(), path)) {
-            Ok(()) => {
-                self.moved();
-                Ok(())
-            }
-            Err(error) => Err((self, error)),
-        }
-    }
-
-    /// It is there no more to be removed.
-    pub(crate) fn moved(self) {
-        let _ = self.folder.keep();
+        // Under its old name nothing is left to be removed.
+        uninterrupted(|| fs::rename(self.path(), path)).map_err(|error| (self, error))
     }
 }
 

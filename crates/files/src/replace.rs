@@ -8,7 +8,7 @@ use crate::error::WriteError;
 use crate::output_folder::OutputFolder;
 use crate::partial::{PartialFile, PartialFolder};
 use crate::unfinished::{Listed, Unfinished};
-use crate::{folder_of, sync_folder};
+use crate::{folder_of, remove, sync_folder};
 
 /// How the name of a folder begins that has stepped aside for its new form; a crash between two renames leaves it.
 pub const ASIDE: &str = ".partial-old-";
@@ -81,10 +81,8 @@ fn put_in_place(partial: PartialFolder, path: &Path) -> io::Result<()> {
     // A folder can't be renamed over another: the old one steps aside and is removed last.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = parent.join(format!("{ASIDE}{name}"));
-    if aside.exists() {
-        // A crash left it, after the new one was in place.
-        fs::remove_dir_all(&aside)?;
-    }
+    // A crash left it, after the new one was in place.
+    remove(&aside)?;
     let replace = || {
         fs::rename(path, &aside)?;
         fs::rename(partial.path(), path).inspect_err(|_| {
@@ -93,7 +91,6 @@ fn put_in_place(partial: PartialFolder, path: &Path) -> io::Result<()> {
         })
     };
     let ((), _aside) = Listed::make(replace, |()| Unfinished::Folder(aside.clone()))?;
-    partial.moved();
     sync_folder(parent)?;
-    fs::remove_dir_all(&aside)
+    remove(&aside)
 }

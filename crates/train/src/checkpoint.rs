@@ -105,12 +105,7 @@ impl<'a> Checkpoints<'a> {
                         fs::rename(&path, &target).map_err(WriteError::of(&target))?;
                     }
                     _ if name.starts_with(PARTIAL) => {
-                        let removed = if path.is_dir() {
-                            fs::remove_dir_all(&path)
-                        } else {
-                            fs::remove_file(&path)
-                        };
-                        removed.map_err(WriteError::of(&path))?;
+                        llm_files::remove(&path).map_err(WriteError::of(&path))?;
                     }
                     _ => {}
                 }

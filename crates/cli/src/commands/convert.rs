@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use llm_files::WriteError;
 use llm_models::checkpoint::gguf::MetadataValue;
 use llm_models::checkpoint::{Encoding, Export, Exported, Format, export};
 use serde::Serialize;
@@ -173,7 +174,7 @@ fn folder(args: &Args, named: &NamedModel) -> anyhow::Result<Exported> {
         named.save_tokenizer(folder)?;
         let card = fs::read_to_string(named.path.join(CARD)).unwrap_or_else(|_| card(named));
         let path = folder.join(CARD);
-        fs::write(&path, card).with_context(|| format!("{}: cannot write", path.display()))?;
+        fs::write(&path, card).map_err(WriteError::of(&path))?;
         exported = Some(export(&named.model, &wanted, folder)?);
         Ok(())
     })?;

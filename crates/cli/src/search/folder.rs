@@ -1,7 +1,6 @@
 //! The folder of a study, and what is in it.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -9,7 +8,7 @@ use llm_files::PARTIAL;
 use llm_search::{JournalStorage, RdbStorage, Space, Storage, Study};
 
 use super::settings::SearchSettings;
-use crate::output::{self, OutputFile, Overwrite};
+use crate::output::{self, Overwrite};
 use crate::{input, run_folder};
 
 const SETTINGS: &str = "search.json";
@@ -110,9 +109,7 @@ impl StudyFolder {
     /// # Errors
     /// The disk is full or the folder has gone.
     pub(crate) fn write(&self, name: &str, content: &str) -> anyhow::Result<()> {
-        let mut file = OutputFile::create(&self.0.join(name), Overwrite::Replace)?;
-        file.write_all(content.as_bytes())?;
-        file.finish()
+        Ok(llm_files::write(&self.0.join(name), content.as_bytes())?)
     }
 
     /// Writes down what the study is.
@@ -166,10 +163,5 @@ impl StudyFolder {
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Err(_) => return Ok(()),
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.with_context(|| format!("{}: cannot remove", path.display()))
+    llm_files::remove(path).with_context(|| format!("{}: cannot remove", path.display()))
 }

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use llm_data::Prepared;
+use llm_files::WriteError;
 use llm_models::Architecture;
 use llm_tokenizer::Tokenizer;
 use llm_train::{Event, read_metrics};
@@ -60,7 +60,7 @@ impl Narrator {
         let log = OpenOptions::new().create(true).append(true).open(&path);
         Ok(Self {
             printer,
-            log: RefCell::new(log.with_context(|| format!("{}: cannot write", path.display()))?),
+            log: RefCell::new(log.map_err(WriteError::of(&path))?),
             show: RefCell::new(show),
             folder: folder.to_owned(),
             samples: RefCell::new(None),

@@ -1,7 +1,6 @@
 //! Going on with a run: its own configuration, its own data.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -11,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::commands::train::Args;
 use crate::config::{Config, Layers, differences};
 use crate::failure::usage;
-use crate::output::{OutputFile, Overwrite};
 use crate::{cache_folder, input, run_folder};
 
 /// The run's resolved configuration.
@@ -89,10 +87,7 @@ pub(crate) fn remember(
     }
     let write = |name, text: String| {
         let path = folder.join(name);
-        let mut file = OutputFile::create(&path, Overwrite::Refuse)?;
-        file.write_all(text.as_bytes())
-            .with_context(|| format!("{}: cannot write", path.display()))?;
-        file.finish()
+        llm_files::write(&path, text.as_bytes())
     };
     prepared.tokenizer.save(folder)?;
     let init_from = init_from.map(std::path::absolute).transpose()?;
@@ -101,7 +96,7 @@ pub(crate) fn remember(
         serde_json::to_string(&Origin::of(prepared, init_from))?,
     )?;
     // Last: with it the folder is a run.
-    write(CONFIG, config.to_toml()?)
+    Ok(write(CONFIG, config.to_toml()?)?)
 }
 
 /// The configuration that the run in `folder` began with; `None` when it is no run folder.

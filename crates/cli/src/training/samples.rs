@@ -5,9 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use llm_files::WriteError;
 use serde::{Deserialize, Serialize};
-
-use crate::output::{OutputFile, Overwrite};
 
 /// The file in a run folder.
 const PATH: &str = "samples.jsonl";
@@ -56,15 +55,10 @@ impl SampleFile {
             text.push('\n');
         }
         if path.exists() {
-            let mut file = OutputFile::create(&path, Overwrite::Replace)?;
-            file.write_all(text.as_bytes())
-                .with_context(|| format!("{}: cannot write", path.display()))?;
-            file.finish()?;
+            llm_files::write(&path, text.as_bytes())?;
         }
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        Ok(Self(file.with_context(|| {
-            format!("{}: cannot write", path.display())
-        })?))
+        Ok(Self(file.map_err(WriteError::of(&path))?))
     }
 
     /// Adds a sample. One that can't be written is no reason to stop a run.

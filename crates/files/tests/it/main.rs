@@ -24,6 +24,14 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Writes a file of this name, which has it as its content, into a folder.
+fn file_in(name: &str) -> impl Fn(&Path) -> Result<(), WriteError> {
+    move |folder| {
+        fs::write(folder.join(name), name).unwrap();
+        Ok(())
+    }
+}
+
 fn full_disk() -> WriteError {
     WriteError::of(Path::new("disk"))(io::ErrorKind::StorageFull.into())
 }
@@ -88,19 +96,15 @@ fn a_folder_takes_the_place_of_another() {
     let place = place.path().join("folder/in");
     let path = place.join("it");
     for name in ["first", "second"] {
-        llm_files::write_folder(&path, |folder| -> Result<(), WriteError> {
-            fs::write(folder.join(name), name).unwrap();
-            Ok(())
-        })
-        .unwrap();
+        llm_files::write_folder(&path, file_in(name)).unwrap();
         assert_eq!(names(&path), [name]);
     }
     // What a crash after the renames has left is in nobody's way.
     let aside = place.join(format!("{}it", llm_files::ASIDE));
     fs::create_dir(&aside).unwrap();
     fs::write(aside.join("old"), "").unwrap();
-    llm_files::write_folder(&path, |_| -> Result<(), WriteError> { Ok(()) }).unwrap();
-    assert_eq!(names(&path), [""; 0]);
+    llm_files::write_folder(&path, file_in("third")).unwrap();
+    assert_eq!(names(&path), ["third"]);
     assert_eq!(names(&place), ["it"]);
 }
 
@@ -122,6 +126,8 @@ fn a_folder_for_output_goes_if_it_was_made_for_nothing() {
     fs::remove_file(path.join("mine")).unwrap();
     // This time it was there before.
     drop(OutputFolder::create(&path).unwrap());
+    // What is over is on no list.
+    drop(llm_files::remove_partial());
     assert!(path.exists());
 }
 
@@ -157,8 +163,7 @@ fn what_is_written_is_as_public_as_any_new_file() {
         Ok(())
     };
     llm_files::write_by(&place.path().join("filled"), fill).unwrap();
-    let nothing = |_: &Path| -> Result<(), WriteError> { Ok(()) };
-    llm_files::write_folder(&place.path().join("folder"), nothing).unwrap();
+    llm_files::write_folder(&place.path().join("folder"), file_in("file")).unwrap();
     assert_eq!(mode("written"), mode("plain"));
     assert_eq!(mode("filled"), mode("plain"));
     assert_eq!(mode("folder"), mode("plain folder"));
@@ -189,4 +194,25 @@ fn what_is_not_finished_goes_with_the_process() {
     drop(removed);
     beginning.join().unwrap().unwrap();
     drop((in_it, folder, made));
+}
+
+#[test]
+fn whatever_is_there_is_removed() {
+    let _alone = alone();
+    let place = tempfile::tempdir().unwrap();
+    file_in("file")(place.path()).unwrap();
+    let folder = place.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    file_in("kept")(&folder).unwrap();
+    #[cfg(unix)]
+    {
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        llm_files::remove(&link).unwrap();
+        assert_eq!(names(&folder), ["kept"]);
+    }
+    for name in ["file", "folder", "missing"] {
+        llm_files::remove(&place.path().join(name)).unwrap();
+    }
+    assert_eq!(names(place.path()), [""; 0]);
 }

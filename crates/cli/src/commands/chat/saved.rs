@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
+use llm_files::WriteError;
 use llm_tokenizer::Message;
 use serde_json::{Value, json};
 
@@ -19,15 +20,15 @@ use crate::output::{OutputFile, Overwrite};
 pub(super) fn save(history: &History, path: &Path, overwrite: Overwrite) -> anyhow::Result<()> {
     let messages = history.messages();
     let mut file = OutputFile::create(path, overwrite)?;
-    let cannot = || format!("{}: cannot write", path.display());
+    let failed = WriteError::of(path);
     if has_lines(path) {
         for message in messages {
             let line = serde_json::to_string(&message)?;
-            writeln!(file, "{line}").with_context(cannot)?;
+            writeln!(file, "{line}").map_err(&failed)?;
         }
     } else {
         let text = serde_json::to_string_pretty(&json!({ "messages": messages }))?;
-        writeln!(file, "{text}").with_context(cannot)?;
+        writeln!(file, "{text}").map_err(&failed)?;
     }
     file.finish()
 }
